@@ -1,0 +1,1 @@
+"""Text: immutable snapshots of documents, positions in them, and the regions that models read."""

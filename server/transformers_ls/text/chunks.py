@@ -1,0 +1,124 @@
+"""The two levels under a snapshot: leaves of bounded size, gathered in blocks of bounded width.
+
+Each level knows its totals in every unit, so that a place is found by a binary search per level and
+an edit makes new only the leaf it touches, the block that holds it and the list of blocks.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import accumulate, pairwise
+from typing import Generic, TypeVar
+
+from transformers_ls.text.positions import LINE_BREAK, PositionEncoding, units_of
+
+__all__ = ["BREAKS", "CHARS", "UNITS", "Block", "Leaf", "Totals", "blocks_of", "leaves_of"]
+
+LEAF_SIZE = 4096
+"""The most code points in a leaf; a place inside a leaf costs a scan of it."""
+BLOCK_WIDTH = 64
+"""The most leaves in a block."""
+
+Totals = tuple[int, int, int, int]
+"""Code points, UTF-16 units, UTF-8 bytes, line breaks."""
+CHARS, UTF16, UTF8, BREAKS = range(4)
+UNITS = {
+    PositionEncoding.UTF32: CHARS,
+    PositionEncoding.UTF16: UTF16,
+    PositionEncoding.UTF8: UTF8,
+}
+
+
+class Leaf:
+    """A bounded piece of text. A `CR LF` never lies across two leaves."""
+
+    __slots__ = ("_ends", "text", "totals")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._ends: list[int] | None = None
+        breaks = text.count("\n")
+        if "\r" in text:
+            breaks += text.count("\r") - text.count("\r\n")
+        size = len(text)
+        self.totals: Totals = (
+            (size, size, size, breaks)
+            if text.isascii()
+            else (
+                size,
+                units_of(text, PositionEncoding.UTF16),
+                units_of(text, PositionEncoding.UTF8),
+                breaks,
+            )
+        )
+
+    def break_ends(self) -> list[int]:
+        """Return the offset after each line break."""
+        if self._ends is None:
+            self._ends = [match.end() for match in LINE_BREAK.finditer(self.text)]
+        return self._ends
+
+
+Child = TypeVar("Child", Leaf, "Block[Leaf]")
+
+
+class Block(Generic[Child]):
+    """Children side by side, with running totals. The root is a block of blocks."""
+
+    def __init__(self, children: Sequence[Child]) -> None:
+        self.children: tuple[Child, ...] = tuple(children)
+        columns = list(zip(*(child.totals for child in self.children), strict=True))
+        self.totals: Totals = (
+            (sum(columns[0]), sum(columns[1]), sum(columns[2]), sum(columns[3]))
+            if columns
+            else (0, 0, 0, 0)
+        )
+
+    @cached_property
+    def _before(self) -> tuple[list[int], ...]:
+        """For each unit, the total before each child and, last, the total of all."""
+        return tuple(
+            list(accumulate((child.totals[unit] for child in self.children), initial=0))
+            for unit in range(4)
+        )
+
+    def find(self, unit: int, value: int, *, after: bool = True) -> tuple[int, int]:
+        """Return the child that holds place `value` of `unit`, and the place inside it.
+
+        A place between two children belongs to the later one, or to the earlier one when `after`
+        is false. A place past the end belongs to the last child.
+        """
+        search = bisect_right if after else bisect_left
+        before = self._before[unit]
+        index = max(min(search(before, value) - 1, len(self.children) - 1), 0)
+        return index, value - before[index]
+
+    def before(self, unit: int, index: int) -> int:
+        """Return the total of `unit` in the children before number `index`."""
+        return self._before[unit][index]
+
+
+def leaves_of(text: str) -> Iterator[Leaf]:
+    """Cut a text into leaves of about equal size, never inside a `CR LF`."""
+    size = len(text)
+    if not size:
+        return
+    count = -(-size // LEAF_SIZE)
+    start = 0
+    for number in range(1, count + 1):
+        end = size * number // count
+        if 0 < end < size and text[end] == "\n" and text[end - 1] == "\r":
+            end -= 1
+        if end > start:
+            yield Leaf(text[start:end])
+            start = end
+
+
+def blocks_of(leaves: Iterable[Leaf]) -> list[Block[Leaf]]:
+    """Gather leaves in blocks of about equal width."""
+    row = tuple(leaves)
+    count = -(-len(row) // BLOCK_WIDTH)
+    edges = [len(row) * number // count for number in range(count + 1)] if count else []
+    return [Block(row[start:end]) for start, end in pairwise(edges)]

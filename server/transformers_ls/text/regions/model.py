@@ -1,0 +1,54 @@
+"""A region: a part of a document that is given to a model as one text."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+
+__all__ = ["Region", "in_document_order", "region_at"]
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A part of a document that a model may be given, and the text that it would then read."""
+
+    kind: str
+    """`document`, `section`, `fence`, `front-matter`, `string`, `docstring`, `message` or
+    `paragraph`."""
+    start: int
+    end: int
+    """The code points it covers in the source, delimiters included."""
+    label: str
+    """A heading, a fence's language, a role, a name: short, for hovers."""
+    text: str
+    """What the model gets: escapes resolved, delimiters dropped."""
+    exact: bool = True
+    """Whether `text` can be known from the source; an f-string's cannot."""
+    anchor: int = 0
+    """Where an inlay hint goes: the end of the heading or of the fence's first line, or right after
+    the closing quote."""
+
+
+def in_document_order(regions: Iterable[Region]) -> list[Region]:
+    """Sort regions by their start, outer ones before those inside them."""
+    return sorted(regions, key=lambda region: (region.start, -region.end))
+
+
+def region_at(regions: Sequence[Region], offset: int) -> Region | None:
+    """Return the innermost region that holds an offset; at the very end of a region is still in it.
+
+    Args:
+        regions: In document order, as `find_regions` gives them.
+        offset: In code points.
+    """
+    before = bisect_right(regions, offset, key=attrgetter("start"))
+    ending = None
+    # Regions nest, so the last one to start is the innermost of those that hold the offset.
+    for region in reversed(regions[:before]):
+        if offset < region.end:
+            return region
+        if offset == region.end and ending is None:
+            ending = region
+    return ending

@@ -1,0 +1,227 @@
+r"""An immutable text with cheap edits and LSP positions in UTF-8, UTF-16 and UTF-32 units.
+
+pygls' own document splits the whole text into lines at each change, and by `str.splitlines`, which
+breaks at characters (U+2028, form feed …) that LSP keeps inside a line. A snapshot breaks at `\n`,
+`\r\n` and `\r` only, shares all untouched leaves with the snapshot before, and may be handed to
+any thread.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+
+from transformers_ls.text.chunks import BREAKS, CHARS, UNITS, Block, Leaf, blocks_of, leaves_of
+from transformers_ls.text.positions import (
+    Position,
+    PositionEncoding,
+    Range,
+    points_of,
+    units_of,
+)
+
+__all__ = ["Position", "PositionEncoding", "Range", "Snapshot"]
+
+_SMALL_LEAF = 512
+_SMALL_BLOCK = 16
+
+
+class Snapshot:
+    """One state of a document's text. Offsets are in code points."""
+
+    __slots__ = ("__weakref__", "_root", "_text")
+
+    def __init__(self, root: Block[Block[Leaf]], text: str | None = None) -> None:
+        self._root = root
+        self._text = text
+
+    @classmethod
+    def of(cls, text: str) -> Snapshot:
+        """Make the snapshot of a whole text."""
+        return cls(Block(blocks_of(leaves_of(text))), text)
+
+    def __len__(self) -> int:
+        return self._root.totals[CHARS]
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        return f"<Snapshot of {len(self)} characters, {self.line_count} lines>"
+
+    @property
+    def text(self) -> str:
+        """The whole text; joined at the first call and then kept."""
+        if self._text is None:
+            self._text = "".join(
+                [leaf.text for block in self._root.children for leaf in block.children]
+            )
+        return self._text
+
+    @property
+    def line_count(self) -> int:
+        """The number of lines; an empty text has one."""
+        return self._root.totals[BREAKS] + 1
+
+    def line(self, number: int) -> str:
+        """Return a line without its line end; empty past the last one."""
+        if not 0 <= number < self.line_count:
+            return ""
+        return self.slice(self._line_start(number), self._line_end(number))
+
+    def slice(self, start: int, end: int) -> str:
+        """Return the text between two offsets; offsets out of range are clamped."""
+        start, end = self._clamp(start), self._clamp(end)
+        if start >= end:
+            return ""
+        if self._text is not None:
+            return self._text[start:end]
+        pieces: list[str] = []
+        first, begin = self._root.find(CHARS, start)
+        for block in self._root.children[first:]:
+            number, inside = block.find(CHARS, begin)
+            for leaf in block.children[number:]:
+                piece = leaf.text[inside : inside + end - start]
+                pieces.append(piece)
+                start += len(piece)
+                inside = 0
+                if start >= end:
+                    return "".join(pieces)
+            begin = 0
+        return "".join(pieces)
+
+    def offset_at(self, position: Position, encoding: PositionEncoding) -> int:
+        """Return the offset of a position.
+
+        As LSP asks, a place past the end of a line is the end of that line, and one past the last
+        line is the end of the text. A place inside a character is the start of that character.
+        """
+        if position.line < 0:
+            return 0
+        if position.line >= self.line_count:
+            return len(self)
+        start = self._line_start(position.line)
+        if position.character <= 0:
+            return start
+        end = self._line_end(position.line)
+        unit = UNITS[encoding]
+        if unit == CHARS:
+            return min(start + position.character, end)
+        target = self._units_before(start, encoding) + position.character
+        if target >= self._root.totals[unit]:
+            return end
+        number, inside = self._root.find(unit, target)
+        block = self._root.children[number]
+        index, inside = block.find(unit, inside)
+        offset = self._root.before(CHARS, number) + block.before(CHARS, index)
+        return min(offset + points_of(block.children[index].text, inside, encoding), end)
+
+    def position_at(self, offset: int, encoding: PositionEncoding) -> Position:
+        """Return the position of an offset; one inside a line end is the end of its line."""
+        offset = self._clamp(offset)
+        if not len(self):
+            return Position(0, 0)
+        number, inside = self._root.find(CHARS, offset)
+        block = self._root.children[number]
+        index, inside = block.find(CHARS, inside)
+        line = (
+            self._root.before(BREAKS, number)
+            + block.before(BREAKS, index)
+            + bisect_right(block.children[index].break_ends(), inside)
+        )
+        start = self._line_start(line)
+        leaf = block.children[index].text
+        if 0 < inside < len(leaf) and leaf[inside - 1 : inside + 1] == "\r\n":
+            offset -= 1
+        units = self._units_before(offset, encoding) - self._units_before(start, encoding)
+        return Position(line, units)
+
+    def edit(self, start: int, end: int, replacement: str) -> Snapshot:
+        """Return the snapshot in which the text between two offsets is replaced."""
+        start, end = self._clamp(start), self._clamp(end)
+        end = max(start, end)
+        blocks = self._root.children
+        if not blocks:
+            return Snapshot.of(replacement)
+        low, begin = self._root.find(CHARS, start)
+        high, finish = self._root.find(CHARS, end, after=False)
+        high = max(high, low)
+        left, begin = blocks[low].find(CHARS, begin)
+        if end == start:
+            high, right, finish = low, left, begin
+        else:
+            right, finish = blocks[high].find(CHARS, finish, after=False)
+        middle = (
+            blocks[low].children[left].text[:begin]
+            + replacement
+            + blocks[high].children[right].text[finish:]
+        )
+        head = list(blocks[low].children[:left])
+        tail = list(blocks[high].children[right + 1 :])
+        if not head and low > 0:
+            low -= 1
+            head = list(blocks[low].children)
+        if not tail and high + 1 < len(blocks):
+            high += 1
+            tail = list(blocks[high].children)
+        # A `\r\n` must not lie across two leaves, and leaves must not crumble: take a neighbour in.
+        if head and (len(middle) < _SMALL_LEAF or _splits(head[-1].text, middle)):
+            middle = head.pop().text + middle
+        if tail and (len(middle) < _SMALL_LEAF or _splits(middle, tail[0].text)):
+            middle += tail.pop(0).text
+        leaves = [*head, *leaves_of(middle), *tail]
+        if len(leaves) < _SMALL_BLOCK and high + 1 < len(blocks):
+            high += 1
+            leaves += blocks[high].children
+        return Snapshot(Block([*blocks[:low], *blocks_of(leaves), *blocks[high + 1 :]]))
+
+    def apply(
+        self, changes: Iterable[tuple[Range | None, str]], encoding: PositionEncoding
+    ) -> Snapshot:
+        """Return the snapshot after LSP content changes, in order; no range is the whole text."""
+        snapshot = self
+        for span, text in changes:
+            if span is None:
+                snapshot = Snapshot.of(text)
+            else:
+                start = snapshot.offset_at(span.start, encoding)
+                snapshot = snapshot.edit(start, snapshot.offset_at(span.end, encoding), text)
+        return snapshot
+
+    def _clamp(self, offset: int) -> int:
+        return max(0, min(offset, len(self)))
+
+    def _break(self, number: int) -> tuple[int, str, int]:
+        """Return where the leaf with a line break starts, its text, and where the break ends."""
+        index, rest = self._root.find(BREAKS, number, after=False)
+        block = self._root.children[index]
+        inner, rest = block.find(BREAKS, rest, after=False)
+        leaf = block.children[inner]
+        start = self._root.before(CHARS, index) + block.before(CHARS, inner)
+        return start, leaf.text, leaf.break_ends()[rest - 1]
+
+    def _line_start(self, number: int) -> int:
+        if number == 0:
+            return 0
+        start, _, end = self._break(number)
+        return start + end
+
+    def _line_end(self, number: int) -> int:
+        if number + 1 >= self.line_count:
+            return len(self)
+        start, text, end = self._break(number + 1)
+        return start + end - (2 if text[max(0, end - 2) : end] == "\r\n" else 1)
+
+    def _units_before(self, offset: int, encoding: PositionEncoding) -> int:
+        unit = UNITS[encoding]
+        if unit == CHARS or not offset:
+            return offset
+        number, inside = self._root.find(CHARS, offset)
+        block = self._root.children[number]
+        index, inside = block.find(CHARS, inside)
+        before = self._root.before(unit, number) + block.before(unit, index)
+        return before + units_of(block.children[index].text[:inside], encoding)
+
+
+def _splits(left: str, right: str) -> bool:
+    return left.endswith("\r") and right.startswith("\n")

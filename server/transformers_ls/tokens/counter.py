@@ -1,0 +1,82 @@
+"""What the rest of the server asks of a tokenizer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+__all__ = ["Counter", "Encoding", "plain_text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """The tokens of a text."""
+
+    ids: list[int]
+    offsets: list[tuple[int, int]]
+    """The code points each token stands for. A character of several tokens repeats its span."""
+
+
+class Counter(Protocol):
+    """Counts tokens as `tokenizer(text, add_special_tokens=False)` of transformers would.
+
+    Every method is safe to call from any thread, and lets other threads run during long texts.
+    A lone surrogate, which no tokenizer takes, is read as U+FFFD.
+    """
+
+    @property
+    def name(self) -> str:
+        """The engine that counts, for `doctor` and logs."""
+        ...
+
+    @property
+    def exact(self) -> bool:
+        """Whether counts are those of the Hugging Face tokenizer, beyond doubt."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why counts are not exact; empty when they are."""
+        ...
+
+    @property
+    def added_tokens(self) -> int:
+        """How many tokens `tokenizer(text)` adds around a text: BOS, EOS and the like."""
+        ...
+
+    @property
+    def special_tokens(self) -> frozenset[str]:
+        """The texts that become control tokens when they stand in a text."""
+        ...
+
+    def count(self, text: str) -> int:
+        """Return the number of tokens of a text."""
+        ...
+
+    def count_many(self, texts: Sequence[str]) -> list[int]:
+        """Return the number of tokens of each text."""
+        ...
+
+    def encode(self, text: str) -> Encoding:
+        """Return the ids and offsets of a text; by the reference library, about 1 MB a second."""
+        ...
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """Return each token as the vocabulary spells it (`Ġthe`, `<0xE2>`, `<|im_end|>` …)."""
+        ...
+
+    def special_spans(self, text: str) -> list[tuple[int, int]]:
+        """Return where control tokens stand literally in a text, in code points."""
+        ...
+
+
+def plain_text(text: str) -> str:
+    """Return a text that every tokenizer takes: lone surrogates become U+FFFD, one for one."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)
+    return text

@@ -1,0 +1,22 @@
+"""A pipeline: the tokenizer.json that is really used, and what is known about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Pipeline"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """A tokenizer.json to count with, and the facts that the file alone does not tell."""
+
+    path: Path
+    exact: bool
+    reason: str
+    """Why not exact; empty otherwise."""
+    added_tokens: int
+    special_tokens: frozenset[str]
+    engine: str
+    """The fast engine that was found equal to the reference on this very file; empty for none."""

@@ -1,0 +1,80 @@
+"""Checks a tokenizer.json, and the fast engines against the reference; a process of its own.
+
+`python -m transformers_ls.tokens.selfcheck TOKENIZER_JSON` prints one JSON object. It runs once for
+each tokenizer and version of the libraries: loading holds the interpreter's lock for half a second
+for each engine, a broken file may end the process, and what the reference takes is given back.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from transformers_ls.tokens.engines import load_reference
+from transformers_ls.tokens.fast import ENGINES
+from transformers_ls.tokens.probe import probe_texts
+
+__all__ = ["check", "main"]
+
+
+def check(path: Path) -> dict[str, Any]:
+    """Return what is to know about a tokenizer.json: see `Pipeline`.
+
+    Raises:
+        Exception: As the reference library does for a file that it cannot read.
+    """
+    reference = load_reference(path)
+    special = [
+        token.content for token in reference.get_added_tokens_decoder().values() if token.special
+    ]
+    texts = [*probe_texts(special)]
+    expected = [
+        encoding.ids for encoding in reference.encode_batch(texts, add_special_tokens=False)
+    ]
+    refused: dict[str, str] = {}
+    chosen = ""
+    for name in ENGINES:
+        refused[name] = _disagreement(name, path, texts, expected)
+        if not refused[name]:
+            chosen = name
+            break
+    return {
+        "added_tokens": reference.num_special_tokens_to_add(is_pair=False),
+        "special_tokens": special,
+        "engine": chosen,
+        "refused": {name: why for name, why in refused.items() if why},
+    }
+
+
+def _disagreement(name: str, path: Path, texts: list[str], expected: list[list[int]]) -> str:
+    """Return how a fast engine differs from the reference; empty when it does not."""
+    try:
+        engine = ENGINES[name](path)
+        for number, (text, ids) in enumerate(zip(texts, expected, strict=True)):
+            if engine.ids(text) != ids:
+                return f"other tokens than the reference on probe {number}"
+        if engine.count_many(texts) != [len(ids) for ids in expected]:
+            return "other counts than the reference"
+    except ImportError:
+        return "not installed"
+    # What a young engine raises, and on what, is its own affair: it is then not used.
+    except Exception as error:  # noqa: BLE001
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
+    return ""
+
+
+def main(arguments: list[str]) -> int:
+    """Print the facts, or the error, of the file named first."""
+    try:
+        facts = check(Path(arguments[0]))
+    # The reference library raises bare `Exception`.
+    except Exception as error:  # noqa: BLE001
+        facts = {"error": f"{error}"[:300]}
+    sys.stdout.write(json.dumps(facts) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
