@@ -1,0 +1,210 @@
+"""The rendering process: `python -m transformers_ls.chat.child LIMITS`.
+
+It renders with the installed transformers' own `apply_chat_template`, one request after the other,
+and never imports torch. It ends when its standard input does; a render that runs on is ended by the
+front, and without a front by an alarm.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, BinaryIO, Final
+
+from transformers_ls.chat import frames
+from transformers_ls.chat.attribution import message_cuts
+from transformers_ls.chat.limits import Limits, clear_alarm, enter_jail, set_alarm
+
+_MAX_REASON: Final = 2_000
+_MAX_SPANS: Final = 100_000
+
+Json = dict[str, Any]
+
+
+class _Tokenizer:
+    """As much of a tokenizer as `apply_chat_template` asks for when it does not tokenize."""
+
+    def __init__(self, special_tokens: Mapping[str, str]) -> None:
+        self.special_tokens_map = dict(special_tokens)
+
+    def get_chat_template(self, template: str, tools: object = None) -> str:  # noqa: ARG002
+        return template
+
+
+class Renderer:
+    """transformers' renderer, imported once."""
+
+    def __init__(self) -> None:
+        from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+        from transformers.utils import chat_template_utils
+
+        self._apply = PreTrainedTokenizerBase.apply_chat_template
+        self._utils = chat_template_utils
+        self._real_clock: dict[str, Callable[[str], str]] = {}
+
+    def text(self, request: Json, messages: list[Any] | None = None) -> str:
+        """Render as `tokenizer.apply_chat_template(messages, tokenize=False)` does."""
+        self._set_clock(request)
+        rendered = self._apply(
+            _Tokenizer(request["special_tokens"]),
+            request["messages"] if messages is None else messages,
+            chat_template=request["template"],
+            tools=request["tools"],
+            add_generation_prompt=request["add_generation_prompt"],
+            tokenize=False,
+            **request["kwargs"],
+        )
+        return str(rendered)
+
+    def generation_spans(self, request: Json) -> list[tuple[int, int]]:
+        """Return the spans that the template marks with `{% generation %}`."""
+        messages = [
+            {key: value for key, value in message.items() if value is not None}
+            for message in request["messages"]
+        ]
+        _, spans = self._utils.render_jinja_template(
+            [messages],
+            chat_template=request["template"],
+            tools=request["tools"],
+            add_generation_prompt=request["add_generation_prompt"],
+            return_assistant_tokens_mask=True,
+            **{**request["special_tokens"], **request["kwargs"]},
+        )
+        return [(int(start), int(end)) for start, end in spans[0][:_MAX_SPANS]]
+
+    def _set_clock(self, request: Json) -> None:
+        """Let `strftime_now` tell the pinned time, or the real one again."""
+        pinned = request.get("now")
+        source = request["template"]
+        if pinned is None and source not in self._real_clock:
+            return
+        names = self._utils._compile_jinja_template(source).globals  # noqa: SLF001
+        real = self._real_clock.setdefault(source, names["strftime_now"])
+        names["strftime_now"] = datetime.fromisoformat(pinned).strftime if pinned else real
+
+    def warm_up(self) -> None:
+        """Make jinja import what it imports late, while files still open."""
+        request: Json = {
+            "messages": [{"role": "user", "content": "a b"}],
+            "special_tokens": {},
+            "tools": None,
+            "add_generation_prompt": True,
+            "kwargs": {},
+            "id": 0,
+        }
+        for template in _WARM_UP:
+            answer(self, {**request, "template": template}, Limits())
+
+
+_WARM_UP: Final = (
+    (
+        "{% generation %}{{ lipsum(n=1) }}{% endgeneration %}{{ strftime_now('%A %d %B %Y %z %c') }}"
+        "{{ messages | pprint }}{{ messages | tojson(indent=1) }}{{ [1, 2] | random }}"
+        "{{ 'a b' | wordwrap(1) }}{{ '<b>&amp;' | striptags | escape }}{{ 'a.com' | urlize }}"
+        "{{ 'a' | urlencode }}{{ '%s' | format(1) }}{{ '{}'.format(1) }}{{ {'a': 1} | xmlattr }}"
+    ),
+    "{% if %}",
+    "{{ raise_exception('no') }}",
+    "{{ nothing.at.all }}",
+    "{{ messages.append(1) }}",
+    "{% include 'other' %}",
+)
+
+
+def answer(renderer: Renderer, request: Json, limits: Limits) -> Json:
+    """Render one request; a failure is an answer too."""
+    try:
+        if request.get("want") == "cuts":
+            return {"id": request["id"], "cuts": _cuts(renderer, request)}
+        text = renderer.text(request)
+        if len(text) > limits.output_chars:
+            return {"id": request["id"], "limit": "output"}
+        spans = renderer.generation_spans(request) if request.get("want") == "spans" else []
+        return {"id": request["id"], "text": text, "spans": spans}
+    except MemoryError:
+        return {"id": request["id"], "limit": "memory"}
+    except RecursionError:
+        return {"id": request["id"], "limit": "recursion"}
+    except Exception as error:  # noqa: BLE001 - a template can raise anything Python can.
+        return {"id": request["id"], "raised": _describe(error)}
+
+
+def _cuts(renderer: Renderer, request: Json) -> list[int | None]:
+    beginning = {**request, "add_generation_prompt": False}
+    return message_cuts(
+        request["messages"],
+        renderer.text(request),
+        lambda messages: renderer.text(beginning, messages),
+        list(request["special_tokens"].values()),
+    )
+
+
+def _describe(error: Exception) -> Json:
+    try:
+        reason = str(error)[:_MAX_REASON]
+    except Exception:  # noqa: BLE001 - the text of an error comes from the template too.
+        reason = ""
+    return {
+        "type": type(error).__name__,
+        "syntax": type(error).__name__ in {"TemplateSyntaxError", "TemplateAssertionError"},
+        "reason": reason,
+        "line": getattr(error, "lineno", None) or _line_in_template(error),
+    }
+
+
+def _line_in_template(error: Exception) -> int | None:
+    """Return the template's line in a traceback that jinja rewrote to its own source."""
+    line, trace = None, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == "<template>":
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
+
+
+def _serve(renderer: Renderer, limits: Limits, requests: BinaryIO, answers: BinaryIO) -> None:
+    while header := requests.read(frames.HEADER_BYTES):
+        request = frames.decode(requests.read(frames.length_of(header)))
+        set_alarm(limits)
+        reply = answer(renderer, request, limits)
+        try:
+            frame = frames.encode(reply)
+        except MemoryError:
+            frame = frames.encode({"id": request["id"], "limit": "memory"})
+        clear_alarm()
+        answers.write(frame)
+        answers.flush()
+
+
+def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Keep the pipes for frames alone: what else prints or reads finds nothing there."""
+    requests, answers = os.dup(0), os.dup(1)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 0)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+    return os.fdopen(requests, "rb"), os.fdopen(answers, "wb")
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    requests, answers = _private_pipes()
+    limits = Limits(**json.loads(sys.argv[1]))
+    try:
+        renderer = Renderer()
+        renderer.warm_up()
+    except Exception as error:  # noqa: BLE001 - a broken installation breaks in many ways.
+        answers.write(frames.encode({"failed": f"{type(error).__name__}: {error}"[:_MAX_REASON]}))
+        answers.flush()
+        return
+    answers.write(frames.encode({"ready": True}))
+    answers.flush()
+    enter_jail(limits)
+    _serve(renderer, limits, requests, answers)
+
+
+if __name__ == "__main__":
+    main()

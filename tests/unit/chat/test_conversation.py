@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from transformers_ls.chat.conversation import conversation_at, find_conversations, message_at
+
+USER = {"role": "user", "content": 'hi 😀 "there"\n'}
+ASSISTANT = {"role": "assistant", "content": "hello é"}
+TOOL = {"type": "function", "function": {"name": "f"}}
+
+
+def roles(chat):
+    return [message.role for message in chat.messages]
+
+
+@pytest.mark.parametrize("ascii_only", [True, False])
+@pytest.mark.parametrize("indent", [None, 2])
+def test_every_span_is_the_source_of_its_value(ascii_only, indent):
+    parts = {"role": "user", "content": [{"type": "text", "text": "what?"}]}
+    text = json.dumps(
+        {"messages": [USER, ASSISTANT, parts]}, ensure_ascii=ascii_only, indent=indent
+    )
+    (chat,) = find_conversations("json", text)
+    assert json.loads(text[chat.start : chat.end]) == [USER, ASSISTANT, parts]
+    assert json.loads(text[chat.row_start : chat.row_end]) == {"messages": [USER, ASSISTANT, parts]}
+    for message, given in zip(chat.messages, [USER, ASSISTANT, parts], strict=True):
+        assert json.loads(text[message.start : message.end]) == given
+        assert json.loads(text[message.content_start : message.content_end]) == given["content"]
+        assert message.content == given["content"]
+        assert message.raw == given
+    assert chat.as_chat() == [USER, ASSISTANT, parts]
+    assert chat.label == "messages"
+    assert not chat.broken
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ([USER, ASSISTANT], [["user", "assistant"]]),
+        ({"body": {"messages": [USER]}}, [["user"]]),
+        ({"a": {"messages": [USER]}, "b": [{"messages": [ASSISTANT]}]}, [["user"], ["assistant"]]),
+        ({"messages": []}, []),
+        ({"messages": "none"}, []),
+        ({"messages": [{"role": "user"}]}, [["user"]]),
+        ([{"role": "admin", "name": "Ada"}], []),  # People with roles are no chat.
+        ([{"from": "Ada", "subject": "x"}], []),
+        ({"messages": [{"role": "assistant", "tool_calls": []}]}, [["assistant"]]),
+        ({"messages": [USER, 7, None, {"x": 1}, ASSISTANT]}, [["user", "assistant"]]),
+        ({"messages": [{"role": 7, "content": "x"}, USER]}, [["user"]]),
+        (
+            {"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]},
+            [["user", "assistant"]],
+        ),
+        (
+            {"system": "s", "conversations": [{"from": "human", "value": "a"}]},
+            [["system", "user"]],
+        ),
+        (
+            {"prompt": [USER], "chosen": [ASSISTANT], "rejected": [ASSISTANT]},
+            [["user"], ["user", "assistant"], ["user", "assistant"]],
+        ),
+        (
+            {"prompt": "hi", "chosen": [USER, ASSISTANT], "rejected": [USER, ASSISTANT]},
+            [["user", "assistant"], ["user", "assistant"]],
+        ),
+        ({"prompt": [USER], "completion": [ASSISTANT]}, [["user"], ["user", "assistant"]]),
+        ({"prompt": "a", "chosen": "b", "rejected": "c"}, []),
+    ],
+)
+def test_shapes(value, expected):
+    assert [roles(chat) for chat in find_conversations("json", json.dumps(value))] == expected
+
+
+def test_what_stands_beside_the_messages():
+    row = {
+        "tools": [TOOL],
+        "messages": [USER],
+        "chat_template_kwargs": {"enable_thinking": False},
+        "documents": [{"title": "t", "text": "x"}],
+    }
+    (chat,) = find_conversations("json", json.dumps(row))
+    assert chat.tools == [TOOL]
+    assert chat.template_kwargs == {"enable_thinking": False, "documents": row["documents"]}
+
+
+@pytest.mark.parametrize(
+    ("tools", "expected"),
+    [(json.dumps([TOOL]), [TOOL]), ("not json", None), ([], None), ({}, None), (None, None)],
+)
+def test_tools_as_datasets_keep_them(tools, expected):
+    (chat,) = find_conversations("json", json.dumps({"messages": [USER], "tools": tools}))
+    assert chat.tools == expected
+
+
+def test_each_line_of_jsonl_stands_for_itself():
+    line = json.dumps({"messages": [{"role": "user", "content": "a\u2028b"}]}, ensure_ascii=False)
+    text = f'{line}\r\n{{"messages": [{{"role": "user", "content": "half\n\n{line}\n[[[\n{line}'
+    chats = find_conversations("jsonl", text)
+    assert [chat.broken for chat in chats] == [False, True, False, False]
+    for chat in chats:
+        for message in chat.messages:
+            assert text[message.start : message.end].startswith('{"role"')
+            assert text[message.content_start] == '"'
+    assert chats[1].messages[0].content == "half"
+
+
+def test_typing_a_chat_never_loses_the_finished_messages():
+    row = {"messages": [USER, ASSISTANT, USER], "tools": [TOOL]}
+    text = json.dumps(row, indent=1, ensure_ascii=False)
+    finished = 0
+    for end in range(len(text) + 1):
+        chats = find_conversations("json", text[:end])
+        count = len(chats[0].messages) if chats else 0
+        assert count >= finished
+        finished = count
+    assert finished == 3
+
+
+def test_a_missing_quote_spoils_only_its_line():
+    text = """{"messages": [
+      {"role": "user", "content": "first"},
+      {"role": "assistant", "content": "second},
+      {"role": "user", "content": "third"}
+    ], "tools": [{"name": "f"}]}"""
+    (chat,) = find_conversations("json", text)
+    assert roles(chat) == ["user", "assistant", "user"]
+    assert chat.messages[2].content == "third"
+    assert chat.tools == [{"name": "f"}]
+    assert chat.broken
+
+
+def test_who_is_at_an_offset():
+    text = json.dumps({"prompt": [USER], "chosen": [ASSISTANT], "rejected": [ASSISTANT], "id": 7})
+    chats = find_conversations("json", text)
+    prompt, chosen, rejected = chats
+    assert conversation_at(chats, prompt.start + 1) is prompt
+    assert conversation_at(chats, chosen.start + 1) is chosen
+    assert conversation_at(chats, rejected.end - 1) is rejected
+    assert conversation_at(chats, text.index('"id"')) is prompt
+    assert conversation_at(chats, len(text) + 1) is None
+    assert message_at(chosen, text.rindex("hello", 0, rejected.start)) == 1
+    assert message_at(chosen, len(text)) is None
+
+
+@pytest.mark.parametrize("language", ["markdown", "python", "yaml", "plaintext", ""])
+def test_other_languages_have_no_chats_yet(language):
+    assert find_conversations(language, json.dumps([USER])) == []
+
+
+def test_a_deep_document_is_no_problem():
+    assert find_conversations("json", '[{"role": ' * 50_000) == []
