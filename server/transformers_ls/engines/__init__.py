@@ -1,0 +1,1 @@
+"""What runs models: the local worker, later remote servers; see `base.Engine`."""

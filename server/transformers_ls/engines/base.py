@@ -1,0 +1,92 @@
+"""What a task may ask of whatever runs models: the `Engine` protocol.
+
+It is the part of `huggingface_hub.AsyncInferenceClient` that tasks need, with its names and its
+typed outputs, so that the remote engine *is* that client and the local one answers the same calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from huggingface_hub import ChatCompletionStreamOutput, TextGenerationStreamOutput
+
+__all__ = ["Engine", "EngineState", "EngineStatus", "Stage", "StageListener"]
+
+EngineState = Literal["stopped", "starting", "idle", "busy", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """What an engine is doing now."""
+
+    kind: Literal["local", "remote"]
+    state: EngineState
+    destination: str
+    """Where the user's text goes, in words: "this machine (cpu, bfloat16)", or a host name."""
+    pid: int | None = None
+    device: str | None = None
+    dtype: str | None = None
+    model: str | None = None
+    message: str = ""
+    """Why it failed; empty otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What a run waits for before its first token."""
+
+    name: Literal["starting", "loading", "running"]
+    message: str
+    percent: int | None = None
+
+
+StageListener = Callable[[Stage], None]
+
+
+class Engine(Protocol):
+    """Runs models. All methods raise the errors of `transformers_ls.errors`.
+
+    Closing the returned iterator early (`aclose`), or cancelling the task that awaits it, stops the
+    compute within one decode step.
+    """
+
+    def chat_completion(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        model: str,
+        max_tokens: int,
+        temperature: float | None = None,
+        repetition_penalty: float | None = None,
+        seed: int | None = None,
+        stop: Sequence[str] | None = None,
+        on_stage: StageListener | None = None,
+    ) -> AsyncGenerator[ChatCompletionStreamOutput, None]:
+        """Stream the answer to a chat; the last item carries `usage` and `finish_reason`."""
+        ...
+
+    def text_generation(
+        self,
+        prompt: str,
+        *,
+        model: str,
+        max_new_tokens: int,
+        temperature: float | None = None,
+        repetition_penalty: float | None = None,
+        seed: int | None = None,
+        stop: Sequence[str] | None = None,
+        on_stage: StageListener | None = None,
+    ) -> AsyncGenerator[TextGenerationStreamOutput, None]:
+        """Stream the continuation of a prompt; the last item carries `details`."""
+        ...
+
+    def status(self) -> EngineStatus:
+        """Say what the engine is doing now; cheap."""
+        ...
+
+    async def close(self) -> None:
+        """End the engine and give back all it holds; safe to call twice."""
+        ...

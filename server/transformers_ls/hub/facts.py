@@ -1,0 +1,116 @@
+"""What a model's files say about it, read without loading anything."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+__all__ = ["ModelFacts", "ModelKind", "model_facts"]
+
+ModelKind = Literal["chat", "base", "seq2seq", "classifier", "other", "tokenizer"]
+"""What one can ask of it: a chat, a continuation, a transformation of a text, labels; `tokenizer`
+has no model at all."""
+
+_KIND_BY_HEAD: tuple[tuple[str, ModelKind], ...] = (
+    ("ForCausalLM", "base"),
+    ("LMHeadModel", "base"),
+    ("ForConditionalGeneration", "seq2seq"),
+    ("MTModel", "seq2seq"),
+    ("ForSequenceClassification", "classifier"),
+    ("ForTokenClassification", "classifier"),
+)
+_WINDOW_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "n_ctx")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """Facts about the model in a folder."""
+
+    kind: ModelKind
+    architecture: str
+    """The class's name in config.json (`LlamaForCausalLM`); empty when it does not say."""
+    has_weights: bool
+    """Whether there are weights that may be loaded: safetensors, or a GGUF file."""
+    weight_bytes: int
+    has_chat_template: bool
+    window: int | None
+    """The context window in tokens; None when the files do not say."""
+
+
+def model_facts(path: Path) -> ModelFacts:
+    """Return facts about the model in a folder, or about a `tokenizer.json` or `.gguf` file.
+
+    Files that are missing or broken count as saying nothing: whoever loads them will tell.
+    """
+    if path.is_file() and path.suffix == ".gguf":
+        return _gguf_facts(path)
+    folder = path.parent if path.is_file() else path
+    config = _read(folder / "config.json")
+    weights = [] if path.is_file() else list(folder.glob("*.safetensors"))
+    architecture = _architecture(config)
+    has_template = _has_chat_template(folder)
+    return ModelFacts(
+        kind=_kind(config, architecture, has_template=has_template),
+        architecture=architecture,
+        has_weights=bool(weights),
+        weight_bytes=sum(file.stat().st_size for file in weights),
+        has_chat_template=has_template,
+        window=_window(config),
+    )
+
+
+def _kind(config: dict[str, Any], architecture: str, *, has_template: bool) -> ModelKind:
+    if not config or "model_type" not in config:
+        return "tokenizer"
+    # A vision-language model is a ...ForConditionalGeneration too, but decodes only.
+    encodes = bool(config.get("is_encoder_decoder")) or "text_config" not in config
+    for head, kind in _KIND_BY_HEAD:
+        if architecture.endswith(head) and (kind != "seq2seq" or encodes):
+            return "chat" if kind == "base" and has_template else kind
+    if has_template:
+        return "chat"
+    return "other"
+
+
+def _architecture(config: dict[str, Any]) -> str:
+    architectures = config.get("architectures")
+    if isinstance(architectures, list) and architectures and isinstance(architectures[0], str):
+        return architectures[0]
+    return ""
+
+
+def _window(config: dict[str, Any]) -> int | None:
+    for values in (config, config.get("text_config")):
+        if isinstance(values, dict):
+            for key in _WINDOW_KEYS:
+                if type(value := values.get(key)) is int and value > 0:
+                    return value
+    return None
+
+
+def _has_chat_template(folder: Path) -> bool:
+    if (folder / "chat_template.jinja").is_file() or (folder / "chat_template.json").is_file():
+        return True
+    return bool(_read(folder / "tokenizer_config.json").get("chat_template"))
+
+
+def _gguf_facts(path: Path) -> ModelFacts:
+    """Return what is known of a GGUF file by its name and size; its contents cost seconds."""
+    return ModelFacts(
+        kind="base",
+        architecture="",
+        has_weights=True,
+        weight_bytes=path.stat().st_size,
+        has_chat_template=False,
+        window=None,
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}

@@ -1,0 +1,72 @@
+"""Start the worker: `python -m transformers_ls_worker [--device NAME] [--dtype NAME]`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import signal
+import sys
+from importlib.metadata import version
+from importlib.util import find_spec
+
+from transformers_ls_worker import stdio, wire
+from transformers_ls_worker.loop import Inbox, Outbox
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Serve runs until the front says goodbye or is gone."""
+    parser = argparse.ArgumentParser(prog="transformers_ls_worker", allow_abbrev=False)
+    parser.add_argument("--device", help="torch's name of the device; the best one by default")
+    parser.add_argument("--dtype", help="what weights are loaded as; by the device by default")
+    options = parser.parse_args()
+
+    # Threads that wait by spinning keep the cores from whoever else needs them, the editor first,
+    # and from each other: on two busy cores decoding fell to a tenth. Read when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    stdio.die_with_parent()
+    # Ctrl-C in a terminal goes to the whole process group; the front decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    wire_in, wire_out = stdio.claim()
+    outbox = Outbox(wire_out)
+    inbox = Inbox(wire_in, outbox)
+    code = _serve(inbox, outbox, options.device, options.dtype)
+    outbox.close()
+    os._exit(code)  # Tearing torch down takes seconds and gives nothing.
+
+
+def _serve(inbox: Inbox, outbox: Outbox, device: str | None, dtype: str | None) -> int:
+    missing = [name for name in ("torch", "transformers", "safetensors") if find_spec(name) is None]
+    if missing:
+        failed = f"{sys.executable} has no {' and no '.join(missing)}."
+        outbox.send(wire.Failed("", "packages-missing", failed))
+        return 3
+    from transformers_ls_worker.device import choose_placement
+
+    placement = choose_placement(device, dtype)
+    if not inbox.wait_for_hello():
+        return 0
+    outbox.send(
+        wire.Ready(
+            wire_version=wire.WIRE_VERSION,
+            python=platform.python_version(),
+            torch=version("torch"),
+            transformers=version("transformers"),
+            device=str(placement.device),
+            dtype=placement.dtype_name,
+            pid=os.getpid(),
+        )
+    )
+    # The rest of the imports is done while the front prepares its first request.
+    from transformers_ls_worker.generation import generate
+    from transformers_ls_worker.models import Models
+
+    models = Models(placement)
+    inbox.work(lambda request, send, aborted: generate(request, models, placement, send, aborted))
+    return 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+"""Load models from folders, safely and once: the last few stay."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+
+from transformers_ls_worker.device import Placement
+from transformers_ls_worker.failures import RunAborted, RunError, explain
+
+__all__ = ["LoadedModel", "Models"]
+
+_TELL_SECONDS = 0.05
+"""How often progress is told at most; a small model's hundreds of tensors load in one blink."""
+
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model that is ready to generate, with its tokenizer."""
+
+    model: Any
+    tokenizer: Any
+    window: int | None
+    """How many tokens prompt and answer may have together; None when the config does not say."""
+
+
+class Models:
+    """The models in memory, at most `limit`; the least recently used one leaves first."""
+
+    def __init__(self, placement: Placement, limit: int = 2) -> None:
+        self._placement = placement
+        self._limit = limit
+        self._loaded: OrderedDict[tuple[str, int], LoadedModel] = OrderedDict()
+
+    def get(
+        self, path: Path, tell: Callable[[int], None], check: Callable[[], None]
+    ) -> tuple[LoadedModel, float]:
+        """Return the model of a folder or GGUF file, loading it if need be.
+
+        Args:
+            path: Where the model is.
+            tell: Called with the percentage that is loaded.
+            check: Called often while loading; it raises `RunAborted` to end it.
+
+        Returns:
+            The model, and the seconds that loading took: 0 when it was in memory.
+        """
+        key = (str(path), _version(path))
+        if key in self._loaded:
+            self._loaded.move_to_end(key)
+            return self._loaded[key], 0.0
+        started = time.monotonic()
+        _check_files(path)
+        tell(0)
+        while len(self._loaded) >= self._limit:
+            self._loaded.popitem(last=False)
+        self._give_back()
+        try:
+            with _progress(tell, check):
+                loaded = _load(path, self._placement)
+        except RunAborted:
+            self._give_back()
+            raise
+        except Exception as error:
+            self._give_back()
+            raise _load_error(path, error) from error
+        self._loaded[key] = loaded
+        return loaded, time.monotonic() - started
+
+    def _give_back(self) -> None:
+        """Return freed memory to the device; Python and torch would keep it for later."""
+        gc.collect()
+        accelerator: Any = getattr(torch, self._placement.device.type)
+        if hasattr(accelerator, "empty_cache"):
+            accelerator.empty_cache()
+
+
+def _version(path: Path) -> int:
+    """Return a number that changes when a model is installed anew in the same place."""
+    marker = path if path.is_file() else path / "config.json"
+    try:
+        return marker.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _check_files(path: Path) -> None:
+    """Refuse what cannot or must not be loaded, before any library sees it."""
+    name = path.name
+    if path.is_file():
+        return
+    if not (path / "config.json").is_file():
+        raise RunError(
+            "model-not-found", f"{name} holds no model: it has no config.json.", "Choose another."
+        )
+    if any(path.glob("*.safetensors")):
+        return
+    if any(file for pattern in _PICKLES for file in path.glob(pattern)):
+        raise RunError(
+            "weights-refused",
+            f"{name} has only pickled weights, which can run any code when they are loaded.",
+            "Take a version published as safetensors, or convert it where you trust it.",
+        )
+    raise RunError(
+        "model-not-found",
+        f"{name} holds no weights, only a tokenizer.",
+        "Choose a model whose weights are on this machine.",
+    )
+
+
+def _load(path: Path, placement: Placement) -> LoadedModel:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder, gguf = (path.parent, {"gguf_file": path.name}) if path.is_file() else (path, {})
+    # Never the network, never a repository's code, never a pickle.
+    safe: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False, **gguf}
+    tokenizer = AutoTokenizer.from_pretrained(folder, **safe)
+    model, info = AutoModelForCausalLM.from_pretrained(
+        folder,
+        dtype=placement.dtype,
+        use_safetensors=True,
+        output_loading_info=True,
+        **safe,
+    )
+    # transformers fills missing weights with random numbers and a warning that nobody would see.
+    if missing := sorted(info["missing_keys"]):
+        raise RunError(
+            "model-broken",
+            f"{path.name} lacks {len(missing)} of its weights, {missing[0]} for one.",
+            "Fetch the model again.",
+        )
+    model.to(placement.device).eval()
+    config = model.config.get_text_config(decoder=True)
+    window = getattr(config, "max_position_embeddings", None)
+    return LoadedModel(model, tokenizer, window if isinstance(window, int) else None)
+
+
+def _load_error(path: Path, error: Exception) -> RunError:
+    explained = explain(error)
+    if explained.code != "internal":
+        return explained
+    text = str(error)
+    if isinstance(error, ImportError):
+        return RunError(
+            "packages-missing",
+            f"{path.name} needs a package that is not installed: {error.name or text[:200]}.",
+            "Install it into the worker's environment.",
+        )
+    if "trust_remote_code" in text:
+        return RunError(
+            "weights-refused",
+            f"{path.name} needs code from its own repository, which is never run.",
+            "Choose a model whose architecture transformers has.",
+        )
+    if "Unrecognized configuration class" in text:
+        return RunError(
+            "model-broken",
+            f"{path.name} is not a model that generates text.",
+            "Choose a chat or base language model for this task.",
+        )
+    return RunError(
+        "model-broken",
+        f"{path.name} cannot be loaded: {explained.message.removeprefix('The run failed with ')}",
+        "Its files may be damaged; fetch the model again.",
+    )
+
+
+class _Bar:
+    """Stands in for the progress bar that transformers shows while it loads weights."""
+
+    def __init__(
+        self, items: Any, total: int | None, tell: Callable[[int], None], check: Callable[[], None]
+    ) -> None:
+        self._items = items
+        self._total = total or (len(items) if hasattr(items, "__len__") else 0)
+        self._tell = tell
+        self._check = check
+
+    def __iter__(self) -> Iterator[Any]:
+        told = 0.0
+        for done, item in enumerate(self._items):
+            self._check()
+            if self._total and time.monotonic() - told >= _TELL_SECONDS:
+                told = time.monotonic()
+                self._tell(100 * done // self._total)
+            yield item
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def __getattr__(self, _name: str) -> Callable[..., None]:
+        return lambda *_args, **_kwargs: None
+
+
+@contextmanager
+def _progress(tell: Callable[[int], None], check: Callable[[], None]) -> Iterator[None]:
+    from transformers.utils import logging
+
+    def make(_factory: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Bar:
+        items = args[0] if args else kwargs.get("iterable")
+        return _Bar(items, kwargs.get("total"), tell, check)
+
+    previous = logging.set_tqdm_hook(make)
+    try:
+        yield
+    finally:
+        logging.set_tqdm_hook(previous)

@@ -1,0 +1,96 @@
+"""An engine whose answers the test writes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from transformers_ls.engines.base import EngineStatus, Stage
+
+
+class ScriptedEngine:
+    """Streams given tokens; waits before each one when told to."""
+
+    def __init__(self, *tokens: str) -> None:
+        self.tokens = tokens
+        self.gate: asyncio.Semaphore | None = None
+        self.failure: Exception | None = None
+        self.asked: list[Any] = []
+        self.stopped = 0
+        self.running = 0
+        self.closed = 0
+        self.on_change = None
+
+    async def _stream(self, on_stage: Any) -> AsyncGenerator[tuple[str, bool], None]:
+        self.running += 1
+        try:
+            if on_stage is not None:
+                on_stage(Stage("loading", "Loading the model", 50))
+                on_stage(Stage("running", "Running"))
+            for index, token in enumerate(self.tokens):
+                if self.gate is not None:
+                    await self.gate.acquire()
+                if self.failure is not None:
+                    raise self.failure
+                yield token, index == len(self.tokens) - 1
+        except (asyncio.CancelledError, GeneratorExit):
+            self.stopped += 1
+            raise
+        finally:
+            self.running -= 1
+
+    async def chat_completion(self, messages, *, model, max_tokens, on_stage=None, **_):
+        from huggingface_hub import ChatCompletionStreamOutput
+
+        self.asked.append({"messages": messages, "model": model, "max_tokens": max_tokens})
+        async with aclosing(self._stream(on_stage)) as stream:
+            async for token, last in stream:
+                usage = {
+                    "prompt_tokens": 7,
+                    "completion_tokens": len(self.tokens),
+                    "total_tokens": 0,
+                }
+                yield ChatCompletionStreamOutput.parse_obj_as_instance(
+                    {
+                        "id": "",
+                        "created": 0,
+                        "model": model,
+                        "system_fingerprint": "",
+                        "choices": [
+                            {
+                                "index": 0,
+                                "delta": {"role": "assistant", "content": token},
+                                "finish_reason": "stop" if last else None,
+                            }
+                        ],
+                        "usage": usage if last else None,
+                    }
+                )
+
+    async def text_generation(self, prompt, *, model, max_new_tokens, on_stage=None, **options):
+        from huggingface_hub import TextGenerationStreamOutput
+
+        self.asked.append({"prompt": prompt, "model": model, **options})
+        async with aclosing(self._stream(on_stage)) as stream:
+            async for token, last in stream:
+                details = {
+                    "finish_reason": "stop_sequence",
+                    "generated_tokens": len(self.tokens),
+                    "input_length": 7,
+                }
+                yield TextGenerationStreamOutput.parse_obj_as_instance(
+                    {
+                        "index": 0,
+                        "token": {"id": 0, "text": token, "logprob": 0.0, "special": False},
+                        "details": details if last else None,
+                    }
+                )
+
+    def status(self) -> EngineStatus:
+        state = "busy" if self.running else "idle"
+        return EngineStatus("local", state, "this machine (scripted)")
+
+    async def close(self) -> None:
+        self.closed += 1
