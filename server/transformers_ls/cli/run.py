@@ -1,0 +1,100 @@
+"""`transformers-ls run`: a task on a text, streamed to stdout."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from contextlib import aclosing
+
+from transformers_ls.cli._input import read_text
+from transformers_ls.engines.base import Stage
+from transformers_ls.settings import Settings
+from transformers_ls.tasks.catalogue import get_task
+from transformers_ls.tasks.choose import choose_model
+from transformers_ls.tasks.runner import TaskRequest, TaskRun
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `run`."""
+    parser.add_argument("task", metavar="TASK", help="see `transformers-ls tasks`")
+    parser.add_argument("path", nargs="?", default="-", metavar="PATH", help="a text, or - (stdin)")
+    parser.add_argument("-m", "--model", metavar="MODEL")
+    parser.add_argument("--to", metavar="LANG", help="the language of a translation")
+    parser.add_argument("--max-new-tokens", type=int, metavar="N")
+    parser.add_argument("--json", action="store_true", help="machine-readable output")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run one task."""
+    return asyncio.run(_run(arguments))
+
+
+async def _run(arguments: argparse.Namespace) -> int:
+    from transformers_ls.chat.prompt import PromptRenderer
+    from transformers_ls.chat.sandbox import Sandbox
+    from transformers_ls.engines.local import LocalEngine
+
+    request = _request(arguments)
+    sandbox = Sandbox()
+    engine = LocalEngine(render_chat=PromptRenderer(sandbox))
+    task_run = TaskRun(engine, request, _show_stage)
+    try:
+        async with aclosing(task_run.deltas()) as deltas:
+            async for delta in deltas:
+                if not arguments.json:
+                    print(delta, end="", flush=True)
+    finally:
+        await engine.close()
+        await sandbox.close()
+    facts = task_run.facts
+    numbers = {
+        "model": facts.model,
+        "destination": facts.destination,
+        "promptTokens": facts.prompt_tokens,
+        "completionTokens": facts.completion_tokens,
+        "timeToFirstToken": round(facts.time_to_first_token, 3),
+        "tokensPerSecond": round(facts.tokens_per_second, 1),
+        "finishReason": facts.finish_reason,
+    }
+    if arguments.json:
+        answer = {"task": request.task.id, "text": task_run.text, **numbers}
+        json.dump(answer, sys.stdout, indent=2, ensure_ascii=False)
+    print()
+    _clear_stage()
+    print(
+        f"{facts.completion_tokens} tokens · {facts.tokens_per_second:.1f} tokens/s · first after "
+        f"{facts.time_to_first_token:.2f} s · {facts.model} · {facts.destination}",
+        file=sys.stderr,
+    )
+    return 0
+
+
+def _request(arguments: argparse.Namespace) -> TaskRequest:
+    defaults = Settings()
+    task = get_task(arguments.task)
+    chosen = choose_model(task, defaults.models, arguments.model)
+    return TaskRequest(
+        task=task,
+        text=read_text(arguments.path),
+        model=chosen.name,
+        is_chat=chosen.is_chat,
+        target_language=arguments.to or defaults.translation.target_language,
+        max_new_tokens=arguments.max_new_tokens or defaults.generation.max_new_tokens,
+    )
+
+
+def _show_stage(stage: Stage) -> None:
+    if sys.stderr.isatty():
+        percent = f" {stage.percent} %" if stage.percent is not None else ""
+        print(f"\r\x1b[K{stage.message}{percent}", end="", file=sys.stderr, flush=True)
+        if stage.name == "running":
+            _clear_stage()
+
+
+def _clear_stage() -> None:
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,88 @@
+"""Counts of texts by every configured tokenizer, off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from transformers_ls.text.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from transformers_ls.lsp.server import TransformersServer
+    from transformers_ls.tokens.store import Entry
+
+__all__ = ["Counted", "count_texts", "display_name", "format_tokens", "format_window"]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """One tokenizer's counts of some texts."""
+
+    model: str
+    entry: Entry
+    tokens: tuple[int, ...]
+    """One number for each text; empty while the tokenizer is not ready."""
+
+    @property
+    def ready(self) -> bool:
+        """True when `tokens` holds the counts."""
+        return self.entry.counter is not None
+
+    @property
+    def exact(self) -> bool:
+        """True when the counts are those of the Hugging Face tokenizer."""
+        return self.entry.counter is not None and self.entry.counter.exact
+
+
+async def count_texts(
+    server: TransformersServer, models: Sequence[str], texts: Sequence[str | Snapshot]
+) -> list[Counted]:
+    """Count texts with each model's tokenizer; those that are not ready say so at once."""
+
+    async def count(model: str) -> Counted:
+        entry = server.tokenizers.get(model)
+        if entry.counter is None:
+            return Counted(model, entry, ())
+        return Counted(model, entry, await asyncio.to_thread(_count, server, entry, texts))
+
+    return list(await asyncio.gather(*(count(model) for model in models)))
+
+
+def _count(
+    server: TransformersServer, entry: Entry, texts: Sequence[str | Snapshot]
+) -> tuple[int, ...]:
+    counter, cache = entry.counter, server.tokenizers.counts
+    assert counter is not None
+    return tuple(
+        cache.count_snapshot(counter, text)
+        if isinstance(text, Snapshot)
+        else cache.count(counter, text)
+        for text in texts
+    )
+
+
+def display_name(model: str) -> str:
+    """Return a short name for people: of a path, its last part; Hub ids stay whole."""
+    path = Path(model)
+    if not (path.is_absolute() or model.startswith((".", "~"))):
+        return model
+    if path.name in ("tokenizer.json", "tokenizer.model"):
+        path = path.parent
+    return path.name or model
+
+
+def format_tokens(tokens: int, *, exact: bool) -> str:
+    """Write a count, with `≈` when it is not exact."""
+    return f"{'' if exact else '≈'}{tokens:,}"
+
+
+def format_window(tokens: int, window: int | None) -> str:
+    """Write a count's share of a context window; a dash when the window is unknown."""
+    if not window:
+        return "—"
+    share = 100 * tokens / window
+    digits = 0 if share >= 10 else 1
+    return f"{share:.{digits}f} % of {window:,}"

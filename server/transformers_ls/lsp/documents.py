@@ -1,0 +1,79 @@
+"""The open documents: a version and an immutable snapshot for each URI."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lsprotocol import types
+
+from transformers_ls.text.document import Document
+from transformers_ls.text.snapshot import Position, PositionEncoding, Range, Snapshot
+
+__all__ = ["DocumentStore", "from_lsp_position", "from_lsp_range", "to_lsp_range"]
+
+
+class DocumentStore:
+    """What the client has open.
+
+    It outlives `initialize`, so a client that initializes again need not open its documents again.
+    """
+
+    def __init__(self) -> None:
+        self.encoding = PositionEncoding.UTF16
+        self._documents: dict[str, Document] = {}
+
+    def __iter__(self) -> Iterator[Document]:
+        return iter(list(self._documents.values()))
+
+    def get(self, uri: str) -> Document | None:
+        """Return the document as it is now, or None when it is not open."""
+        return self._documents.get(uri)
+
+    def open(self, item: types.TextDocumentItem) -> None:
+        """Take a document that the client opened; opening it twice replaces it."""
+        self._documents[item.uri] = Document(
+            item.uri, item.version, item.language_id, Snapshot.of(item.text)
+        )
+
+    def change(self, params: types.DidChangeTextDocumentParams) -> None:
+        """Apply the changes of one notification; changes to a closed document are dropped."""
+        old = self._documents.get(params.text_document.uri)
+        if old is None:
+            return
+        snapshot = old.snapshot.apply(
+            ((_range_of(change), change.text) for change in params.content_changes),
+            self.encoding,
+        )
+        self._documents[old.uri] = Document(
+            old.uri, params.text_document.version, old.language_id, snapshot
+        )
+
+    def close(self, uri: str) -> None:
+        """Forget a document."""
+        self._documents.pop(uri, None)
+
+
+def _range_of(change: types.TextDocumentContentChangeEvent) -> Range | None:
+    if isinstance(change, types.TextDocumentContentChangePartial):
+        return from_lsp_range(change.range)
+    return None
+
+
+def from_lsp_position(position: types.Position) -> Position:
+    """Read a position off the wire; it stays in the client's encoding."""
+    return Position(position.line, position.character)
+
+
+def from_lsp_range(value: types.Range) -> Range:
+    """Read a range off the wire; it stays in the client's encoding."""
+    return Range(from_lsp_position(value.start), from_lsp_position(value.end))
+
+
+def to_lsp_range(
+    snapshot: Snapshot, start: int, end: int, encoding: PositionEncoding
+) -> types.Range:
+    """Write a span of code points as an LSP range."""
+    first, last = snapshot.position_at(start, encoding), snapshot.position_at(end, encoding)
+    return types.Range(
+        types.Position(first.line, first.character), types.Position(last.line, last.character)
+    )

@@ -1,0 +1,40 @@
+"""One module for each LSP feature; each has a `register(server)`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers_ls.lsp.server import TransformersServer
+
+__all__ = ["register"]
+
+
+def register(server: TransformersServer) -> None:
+    """Add every feature to a server."""
+    from transformers_ls.lsp.features import (
+        code_action,
+        code_lens,
+        commands,
+        count,
+        hover,
+        inlay_hint,
+        lifecycle,
+        render,
+        run,
+        status,
+    )
+
+    for feature in (
+        lifecycle,
+        hover,
+        inlay_hint,
+        code_lens,
+        code_action,
+        count,
+        render,
+        run,
+        status,
+        commands,
+    ):
+        feature.register(server)

@@ -1,0 +1,61 @@
+"""`textDocument/codeAction`: the tasks, on the selection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lsprotocol import types
+
+from transformers_ls.settings import Settings
+
+if TYPE_CHECKING:
+    from transformers_ls.lsp.server import TransformersServer
+    from transformers_ls.tasks.catalogue import Task
+
+_KIND = "refactor.rewrite.transformers"
+
+
+def register(server: TransformersServer) -> None:
+    """Add the code action handler."""
+
+    @server.feature(
+        types.TEXT_DOCUMENT_CODE_ACTION,
+        types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.RefactorRewrite]),
+    )
+    async def on_code_action(params: types.CodeActionParams) -> list[types.CodeAction]:
+        from transformers_ls.tasks.catalogue import BUILT_IN
+
+        document = server.documents.get(params.text_document.uri)
+        if document is None or params.range.start == params.range.end:
+            return []
+        settings = server.configuration.for_uri(document.uri)
+        return [
+            _action(task, params, document.version, settings)
+            for task in BUILT_IN.values()
+            if _wanted(f"{_KIND}.{task.id}", params.context.only)
+        ]
+
+
+def _wanted(kind: str, only: Any) -> bool:
+    return only is None or any(kind == asked or kind.startswith(f"{asked}.") for asked in only)
+
+
+def _action(
+    task: Task, params: types.CodeActionParams, version: int | None, settings: Settings
+) -> types.CodeAction:
+    title, argument = (
+        task.title,
+        {
+            "task": task.id,
+            "textDocument": {"uri": params.text_document.uri, "version": version},
+            "range": params.range,
+        },
+    )
+    if task.examples is not None:
+        language = settings.translation.target_language
+        title, argument["targetLanguage"] = f"{title} {language}", language
+    return types.CodeAction(
+        title,
+        kind=f"{_KIND}.{task.id}",
+        command=types.Command(title=title, command="transformers.run", arguments=[argument]),
+    )

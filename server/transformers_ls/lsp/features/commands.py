@@ -1,0 +1,186 @@
+"""The server's commands, which any LSP client can execute."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import uuid
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from transformers_ls.errors import RunCancelledError, TransformersLsError, UsageError
+from transformers_ls.lsp.messages import (
+    CancelParams,
+    CancelResult,
+    InstallParams,
+    RunParams,
+    RunResult,
+    RunStarted,
+)
+from transformers_ls.lsp.progress import WorkDone, work_done
+from transformers_ls.lsp.protocol import describe, log
+
+if TYPE_CHECKING:
+    from transformers_ls.engines.base import Stage
+    from transformers_ls.hub.catalogue import EmbeddedModel
+    from transformers_ls.lsp.server import TransformersServer
+
+# A progress line holds the end of the text so far, as much as fits one line.
+_TAIL_CHARACTERS = 60
+# A text that could not be inserted is shown in a message, so that it is not lost.
+_SHOWN_CHARACTERS = 4000
+# A license is read before it is accepted.
+_LICENSE_SECONDS = 600.0
+_STAGES = {
+    "wait": "Waiting for another installation",
+    "download": "Downloading",
+    "verify": "Checking",
+    "convert": "Converting",
+}
+
+
+def register(server: TransformersServer) -> None:
+    """Add the commands."""
+    background: set[asyncio.Task[None]] = set()
+
+    async def run(params: RunParams) -> RunStarted:
+        from transformers_ls.tasks.catalogue import get_task
+
+        # What can be known to be wrong at once is answered as an error of the command.
+        get_task(params.task)
+        server.document(params.text_document.uri)
+        if params.range.start == params.range.end:
+            raise UsageError("The selection is empty.", "Select the text to work on first.")
+        run_id = params.run_id or str(uuid.uuid4())
+        task = asyncio.create_task(_run_and_apply(server, run_id, params))
+        background.add(task)
+        task.add_done_callback(background.discard)
+        return RunStarted(run_id)
+
+    async def cancel(params: CancelParams) -> CancelResult:
+        return CancelResult(server.runs.cancel(params.run_id))
+
+    async def stop_engine() -> None:
+        await server.runs.end_all()
+        if "engine" in server.__dict__:
+            await server.engine.close()
+
+    async def reload_tokenizers() -> None:
+        server.tokenizers.reload()
+        server.load_tokenizers()
+        server.refresher.soon()
+
+    async def install(params: InstallParams) -> dict[str, str]:
+        run_id = f"install/{params.model}"
+        await server.runs.run(run_id, lambda: _install(server, run_id, params))
+        await reload_tokenizers()
+        return {"model": params.model}
+
+    server.add_command("transformers.run", RunParams, run)
+    server.add_command("transformers.cancel", CancelParams, cancel)
+    server.add_command("transformers.stopEngine", None, stop_engine)
+    server.add_command("transformers.reloadTokenizers", None, reload_tokenizers)
+    server.add_command("transformers.install", InstallParams, install)
+
+
+async def _run_and_apply(server: TransformersServer, run_id: str, params: RunParams) -> None:
+    try:
+        result = await server.runs.run(run_id, lambda: _run_with_progress(server, run_id, params))
+        await _apply(server, result)
+    except RunCancelledError:
+        return
+    except TransformersLsError as error:
+        server.show(types.MessageType.Error, str(error))
+    except Exception as error:  # noqa: BLE001 - nobody awaits this task; the user must still hear.
+        log.error("a run failed: %s", describe(error))
+        server.show(
+            types.MessageType.Error,
+            f"The run failed ({type(error).__name__}); the server log says where.",
+        )
+
+
+async def _run_with_progress(
+    server: TransformersServer, run_id: str, params: RunParams
+) -> RunResult:
+    from transformers_ls.lsp.task_runs import run_on_document
+    from transformers_ls.tasks.catalogue import get_task
+
+    title = get_task(params.task).title.removesuffix(" to")
+    text: list[str] = []
+    async with work_done(server, title, lambda: server.runs.cancel(run_id)) as progress:
+
+        def on_stage(stage: Stage) -> None:
+            progress.report(stage.message, stage.percent)
+
+        def on_delta(delta: str) -> None:
+            text.append(delta)
+            progress.report(" ".join("".join(text[-_TAIL_CHARACTERS:]).split())[-_TAIL_CHARACTERS:])
+
+        return await run_on_document(server, run_id, params, on_delta=on_delta, on_stage=on_stage)
+
+
+async def _apply(server: TransformersServer, result: RunResult) -> None:
+    problem = result.conflict
+    if problem is None:
+        answer: types.ApplyWorkspaceEditResult = await server.ask(
+            types.WORKSPACE_APPLY_EDIT,
+            types.ApplyWorkspaceEditParams(result.edit, label="Transformers"),
+        )
+        if answer.applied:
+            return
+        problem = f"The editor did not take the edit: {answer.failure_reason or 'no reason given'}."
+    text = result.text
+    if len(text) > _SHOWN_CHARACTERS:
+        text = f"{text[:_SHOWN_CHARACTERS]}…"
+    server.show(types.MessageType.Warning, f"{problem} The result was:\n\n{text}")
+
+
+async def _install(server: TransformersServer, run_id: str, params: InstallParams) -> None:
+    from transformers_ls.hub.catalogue import EMBEDDED
+    from transformers_ls.hub.embedded import install
+
+    model = EMBEDDED.get(params.model)
+    if model is None:
+        raise UsageError(
+            f"There is no embedded model {params.model!r}.", f"There are: {', '.join(EMBEDDED)}."
+        )
+    if not params.accept_license and not await _accepts_license(server, model):
+        raise RunCancelledError("The license was not accepted, so nothing was fetched.")
+    loop = asyncio.get_running_loop()
+    cancelled = threading.Event()
+    async with work_done(
+        server, f"Installing {model.name}", lambda: server.runs.cancel(run_id)
+    ) as progress:
+
+        def on_progress(stage: str, done: int, total: int) -> None:
+            if cancelled.is_set():
+                raise RunCancelledError("The installation was stopped.")
+            loop.call_soon_threadsafe(_report, progress, stage, done, total)
+
+        work = asyncio.to_thread(install, model.name, progress=on_progress, accept_licence=True)
+        try:
+            await work
+        finally:
+            # A thread cannot be cancelled; its next progress report ends it.
+            cancelled.set()
+
+
+def _report(progress: WorkDone, stage: str, done: int, total: int) -> None:
+    progress.report(_STAGES.get(stage, stage), int(100 * done / total) if total else None)
+
+
+async def _accepts_license(server: TransformersServer, model: EmbeddedModel) -> bool:
+    if not model.licence.must_accept:
+        return True
+    accept = "Accept and install"
+    answer = await server.ask(
+        types.WINDOW_SHOW_MESSAGE_REQUEST,
+        types.ShowMessageRequestParams(
+            types.MessageType.Info,
+            f"{model.title} comes under the {model.licence.title} ({model.licence.url}).",
+            [types.MessageActionItem(accept), types.MessageActionItem("Cancel")],
+        ),
+        seconds=_LICENSE_SECONDS,
+    )
+    return answer is not None and answer.title == accept

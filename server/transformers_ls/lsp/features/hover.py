@@ -1,0 +1,131 @@
+"""`textDocument/hover`: the tokens of the region under the cursor and of the document."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from transformers_ls.errors import TransformersLsError
+from transformers_ls.lsp.counting import (
+    Counted,
+    count_texts,
+    display_name,
+    format_tokens,
+    format_window,
+)
+from transformers_ls.lsp.documents import from_lsp_position, to_lsp_range
+from transformers_ls.text.document import Document
+from transformers_ls.text.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from transformers_ls.lsp.server import TransformersServer
+    from transformers_ls.text.regions import Region
+
+# A hover is a glance; the whole prompt is what the preview is for.
+_PROMPT_CHARACTERS = 1500
+# The first render starts the sandbox, which takes about a second; a hover does not wait for more.
+_PROMPT_SECONDS = 3.0
+
+
+def register(server: TransformersServer) -> None:
+    """Add the hover handler."""
+
+    @server.feature(types.TEXT_DOCUMENT_HOVER)
+    async def on_hover(params: types.HoverParams) -> types.Hover | None:
+        from transformers_ls.text.regions import region_at
+
+        document = server.documents.get(params.text_document.uri)
+        if document is None or not server.configuration.for_uri(document.uri).hover.enabled:
+            return None
+        encoding = server.documents.encoding
+        offset = document.snapshot.offset_at(from_lsp_position(params.position), encoding)
+        region = region_at(await server.analyses.regions(document), offset)
+        settings = server.configuration.for_uri(document.uri)
+        texts: list[str | Snapshot] = [document.snapshot]
+        if region is not None:
+            texts.insert(0, region.text)
+        counted = await count_texts(server, settings.tokenizers, texts)
+        parts = [_title(region), _table(counted, region)]
+        parts += _notes(counted, region)
+        if region is not None and region.kind == "message":
+            parts.append(await _prompt(server, document, offset))
+        start, end = (region.start, region.end) if region else (offset, offset)
+        return types.Hover(
+            types.MarkupContent(types.MarkupKind.Markdown, "\n\n".join(filter(None, parts))),
+            to_lsp_range(document.snapshot, start, end, encoding) if region else None,
+        )
+
+
+def _title(region: Region | None) -> str:
+    if region is None:
+        return "**document**"
+    label = f" · {_escape(region.label)}" if region.label else ""
+    return f"**{region.kind}**{label}"
+
+
+def _table(counted: list[Counted], region: Region | None) -> str:
+    here = region is not None
+    rows = [
+        f"| tokenizer |{' here |' if here else ''} document | context window |",
+        f"| :-- |{' --: |' if here else ''} --: | :-- |",
+    ]
+    for item in counted:
+        name = _escape(display_name(item.model))
+        if not item.ready:
+            rows.append(f"| {name} |{' … |' if here else ''} … | {_escape(_state(item))} |")
+            continue
+        cells = [format_tokens(item.tokens[-1], exact=item.exact)]
+        if region is not None:
+            cells.insert(0, format_tokens(item.tokens[0], exact=item.exact and region.exact))
+        share = format_window(item.tokens[-1], item.entry.window.tokens)
+        rows.append(f"| {name} | {' | '.join(cells)} | {share} |")
+    return "\n".join(rows)
+
+
+def _state(item: Counted) -> str:
+    if item.entry.state == "loading":
+        return "loading the tokenizer…"
+    return item.entry.message
+
+
+def _notes(counted: list[Counted], region: Region | None) -> list[str]:
+    notes = []
+    for item in counted:
+        counter = item.entry.counter
+        if counter is None:
+            continue
+        name = _escape(display_name(item.model))
+        if counter.added_tokens:
+            notes.append(f"{name} adds {counter.added_tokens} around a text (BOS, EOS).")
+        if not counter.exact:
+            notes.append(f"{name}: ≈ since {_escape(counter.reason)}")
+        if item.entry.window.tokens:
+            notes.append(f"{name}: window from {_escape(item.entry.window.source)}.")
+    if region is not None and not region.exact:
+        notes.append("≈ here: the text has parts that are only known when the program runs.")
+    return ["  \n".join(notes)] if notes else []
+
+
+async def _prompt(server: TransformersServer, document: Document, offset: int) -> str:
+    try:
+        chat = await asyncio.wait_for(server.chats.render(document, offset), _PROMPT_SECONDS)
+    except TransformersLsError as error:
+        return f"*{_escape(str(error))}*"
+    except TimeoutError:
+        return ""
+    text = chat.text
+    if len(text) > _PROMPT_CHARACTERS:
+        text = f"{text[:_PROMPT_CHARACTERS]}\n…"
+    # The fence is longer than any run of backticks inside, so that the prompt stays plain text.
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    source = _escape(f"{display_name(chat.model)} · {chat.template.origin}")
+    return f"What the model sees ({source}):\n{fence}text\n{text}\n{fence}"
+
+
+def _escape(text: str) -> str:
+    """Make text from documents and models harmless in Markdown and in a table cell."""
+    return re.sub(r"([\\`*_{}\[\]()#+!|<>~])", r"\\\1", text.replace("\n", " "))

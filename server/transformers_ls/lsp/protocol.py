@@ -1,0 +1,255 @@
+"""pygls' protocol with its traps closed; each one is proven by a test in `tests/lsp/`.
+
+What differs from `pygls.protocol.LanguageServerProtocol`:
+
+- Text comes from our own `DocumentStore`, whose lines end where LSP says they do. pygls splits lines
+  with `str.splitlines`, so one U+2028 in a dataset shifts every later position, and it walks the
+  whole document on each key.
+- `workspace/executeCommand` runs the command as its own request, so `$/cancelRequest` reaches it and
+  it is always answered. pygls runs it as an inner task that cancellation does not reach.
+- Bookkeeping of finished messages is dropped; pygls keeps a future for every notification.
+- Answers that arrive after their request was given up are ignored instead of reported as errors.
+- Errors are answered with a message for users; tracebacks stay here, without the user's text.
+- Broken messages, and messages before `initialize` or after `shutdown`, are answered as LSP says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from concurrent.futures import CancelledError as FutureCancelledError
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+from pygls.protocol import LanguageServerProtocol
+from pygls.protocol.language_server import lsp_method
+
+from transformers_ls.errors import RunCancelledError, TransformersLsError
+from transformers_ls.lsp.documents import DocumentStore
+from transformers_ls.lsp.messages import METHODS
+from transformers_ls.text.snapshot import PositionEncoding
+
+if TYPE_CHECKING:
+    from transformers_ls.lsp.server import TransformersServer
+
+__all__ = ["TransformersProtocol", "describe", "to_response_error"]
+
+log = logging.getLogger(__name__)
+
+MsgId = str | int
+
+
+class TransformersProtocol(LanguageServerProtocol):
+    """The JSON-RPC and document side of the server."""
+
+    _server: TransformersServer
+
+    def __init__(self, server: Any, converter: Any) -> None:
+        self.documents = DocumentStore()
+        self._initialized = False
+        super().__init__(server, converter)
+
+    # Messages in
+
+    def get_message_type(self, method: str) -> type[Any] | None:  # type: ignore[override]
+        """Return the type a message is read into; custom ones come first."""
+        return METHODS.get(method) or super().get_message_type(method)
+
+    def structure_message(self, data: dict[str, Any]) -> Any:
+        """Leave JSON objects alone.
+
+        pygls calls this for every nested object (`object_hook`), so a dataset row that holds the key
+        "jsonrpc" would be taken for a message. `handle_message` structures the outermost one.
+        """
+        return data
+
+    def handle_message(self, message: Any) -> None:
+        """Dispatch one message; a broken one is answered when it can be."""
+        if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
+            self._refuse(
+                message, types.ErrorCodes.InvalidRequest, "This is no JSON-RPC 2.0 message."
+            )
+            return
+        method = message.get("method")
+        if refusal := self._out_of_order(method):
+            self._refuse(message, *refusal)
+            return
+        try:
+            structured = super().structure_message(message)
+        except JsonRpcException:
+            self._refuse(
+                message,
+                types.ErrorCodes.InvalidParams,
+                f"The parameters of {method!r} are malformed.",
+            )
+            return
+        super().handle_message(structured)
+
+    def _out_of_order(self, method: str | None) -> tuple[int, str] | None:
+        if method is None or method == types.EXIT:
+            return None
+        if self._shutdown:
+            return types.ErrorCodes.InvalidRequest, "The server was shut down."
+        if not self._initialized and method != types.INITIALIZE:
+            return types.ErrorCodes.ServerNotInitialized, "The server is not initialized."
+        return None
+
+    def _refuse(self, message: Any, code: int, text: str) -> None:
+        log.warning("refused a message: %s", text)
+        # Only requests are answered: a notification has no id, an answer of the client no method.
+        if isinstance(message, dict) and "id" in message and "method" in message:
+            msg_id = message["id"]
+            if isinstance(msg_id, str | int):
+                self._send_response(msg_id, error=types.ResponseError(code=code, message=text))
+
+    # Bookkeeping
+
+    def _execute_handler(
+        self,
+        msg_id: MsgId,
+        handler: Callable[..., Any],
+        callback: Callable[[Any], None],
+        args: tuple[Any, ...] | None = None,
+        kwargs: dict[str, Any] | None = None,
+    ) -> None:
+        def done(future: Any) -> None:
+            self._request_futures.pop(msg_id, None)
+            callback(future)
+
+        super()._execute_handler(msg_id, handler, done, args, kwargs)
+
+    def _handle_cancel_notification(self, msg_id: MsgId) -> None:
+        # Cancelling what has ended already is normal: the answer and the cancel crossed.
+        future = self._request_futures.pop(msg_id, None)
+        if future is not None:
+            future.cancel()
+
+    def _handle_response(
+        self, msg_id: MsgId, result: Any | None = None, error: types.ResponseError | None = None
+    ) -> None:
+        self._result_types.pop(msg_id, None)
+        future = self._request_futures.get(msg_id)
+        if future is None or future.done():
+            self._request_futures.pop(msg_id, None)
+            return
+        super()._handle_response(msg_id, result, error)
+
+    def forget_request(self, future: Any) -> None:
+        """Drop the bookkeeping of a request to the client that nobody waits for any more."""
+        for msg_id in [key for key, kept in self._request_futures.items() if kept is future]:
+            self._request_futures.pop(msg_id, None)
+            self._result_types.pop(msg_id, None)
+
+    # Answers out
+
+    def _send_handler_result(self, future: Future[Any], *, msg_id: MsgId) -> None:
+        try:
+            # Unstructured here, so that a result that cannot be written is still answered.
+            result = self._converter.unstructure(future.result())
+        except (asyncio.CancelledError, FutureCancelledError):
+            error = to_response_error(RunCancelledError("The request was cancelled."))
+        except Exception as exc:  # noqa: BLE001 - every request is answered, whatever went wrong.
+            error = to_response_error(exc)
+        else:
+            self._send_response(msg_id, result=result)
+            return
+        self._send_response(msg_id, error=error)
+
+    def _check_handler_result(self, future: Future[Any]) -> None:
+        if not future.cancelled() and (exc := future.exception()) is not None:
+            log.error("a notification handler failed: %s", describe(exc))
+
+    # Life cycle
+
+    @lsp_method(types.INITIALIZE)
+    def lsp_initialize(self, params: types.InitializeParams) -> Any:
+        """Answer `initialize`; a second one starts the session over with the documents kept."""
+        self._initialized = True
+        result: types.InitializeResult = yield from super().lsp_initialize(params)
+        result.capabilities.execute_command_provider = types.ExecuteCommandOptions(
+            commands=list(self._server.commands), work_done_progress=True
+        )
+        encoding = result.capabilities.position_encoding
+        self.documents.encoding = PositionEncoding(encoding or types.PositionEncodingKind.Utf16)
+        return result
+
+    @lsp_method(types.SHUTDOWN)
+    async def lsp_shutdown(self, *_: Any) -> None:  # type: ignore[override]
+        """End every run, then every open request, then answer."""
+        await self._server.end_runs()
+        own = self.msg_id
+        for msg_id, future in list(self._request_futures.items()):
+            if msg_id != own and not future.done():
+                future.cancel()
+        self._shutdown = True
+
+    @lsp_method(types.WORKSPACE_EXECUTE_COMMAND)
+    async def lsp_workspace__execute_command(  # type: ignore[override]
+        self, params: types.ExecuteCommandParams
+    ) -> Any:
+        """Run a command; see `TransformersServer.commands` for what a command is."""
+        return await self._server.execute_command(params.command, list(params.arguments or []))
+
+    # Documents
+
+    @lsp_method(types.TEXT_DOCUMENT_DID_OPEN)
+    def lsp_text_document__did_open(self, params: types.DidOpenTextDocumentParams) -> None:
+        """Keep the document, then tell the server."""
+        self.documents.open(params.text_document)
+        self._server.on_document(params.text_document.uri)
+
+    @lsp_method(types.TEXT_DOCUMENT_DID_CHANGE)
+    def lsp_text_document__did_change(self, params: types.DidChangeTextDocumentParams) -> None:
+        """Apply the changes, then tell the server."""
+        self.documents.change(params)
+        self._server.on_document(params.text_document.uri)
+
+    @lsp_method(types.TEXT_DOCUMENT_DID_CLOSE)
+    def lsp_text_document__did_close(self, params: types.DidCloseTextDocumentParams) -> None:
+        """Forget the document, then tell the server."""
+        self.documents.close(params.text_document.uri)
+        self._server.on_document(params.text_document.uri)
+
+
+def to_response_error(exc: BaseException) -> types.ResponseError:
+    """Say an error to the client: our own as they are, JSON-RPC's without their traceback."""
+    if isinstance(exc, TransformersLsError):
+        cancelled = isinstance(exc, RunCancelledError)
+        return types.ResponseError(
+            code=(
+                types.LSPErrorCodes.RequestCancelled
+                if cancelled
+                else types.LSPErrorCodes.RequestFailed
+            ),
+            message=str(exc),
+            data={"code": exc.code, "hint": exc.hint},
+        )
+    if isinstance(exc, JsonRpcException):
+        return types.ResponseError(code=exc.code, message=exc.message)
+    log.error("a request failed: %s", describe(exc))
+    return types.ResponseError(
+        code=types.ErrorCodes.InternalError,
+        message=f"Internal error ({type(exc).__name__}); the server log says where.",
+        data={"code": "internal", "hint": ""},
+    )
+
+
+def describe(exc: BaseException) -> str:
+    """Say where an unexpected error came from, without its message.
+
+    Messages of foreign exceptions may quote the user's text (a decode error quotes its input), and
+    that must not reach a log.
+    """
+    if isinstance(exc, json.JSONDecodeError):
+        return "invalid JSON"
+    frames = []
+    trace = exc.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        frames.append(f"{code.co_qualname}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return f"{type(exc).__name__} at {' > '.join(frames)}"

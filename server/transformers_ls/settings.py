@@ -1,0 +1,262 @@
+"""Every setting and its default, as one documented tree.
+
+The VS Code manifest and the README table are generated from here (`scripts/generate_settings.py`),
+and a test fails when they differ. Settings travel as JSON with camelCase names under
+`transformers.`; wrong values are reported and replaced by their defaults, never fatal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+__all__ = ["SECTION", "SettingInfo", "Settings", "describe_settings", "parse_settings"]
+
+SECTION = "transformers"
+
+Scope = Literal["resource", "window", "machine-overridable", "machine"]
+
+
+def _setting(
+    default: Any,
+    doc: str,
+    *,
+    scope: Scope = "resource",
+    minimum: float | None = None,
+    restricted: bool = False,
+    client: bool = False,
+) -> Any:
+    """Declare one setting.
+
+    Args:
+        default: The value when nothing is set; tuples stand for JSON arrays.
+        doc: One or two sentences of Markdown for the manifest and the README.
+        scope: Where VS Code lets it be set.
+        minimum: The smallest number that is accepted.
+        restricted: True when an untrusted workspace must not set it.
+        client: True when only the VS Code client reads it.
+    """
+    metadata = {
+        "doc": doc,
+        "scope": scope,
+        "minimum": minimum,
+        "restricted": restricted,
+        "client": client,
+    }
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """Which model does which task."""
+
+    chat: str = _setting(
+        "smollm2-135m",
+        "The model that answers chat prompts; the other tasks fall back to it. A Hub id that is "
+        "in the local cache, a local folder, or the name of an embedded model.",
+        restricted=True,
+    )
+    summarization: str = _setting(
+        "", "The model that summarizes; empty means `#transformers.models.chat#`.", restricted=True
+    )
+    generation: str = _setting(
+        "",
+        "The model that continues a text; empty means `#transformers.models.chat#`.",
+        restricted=True,
+    )
+    translation: str = _setting("gemma3-270m", "The model that translates.", restricted=True)
+
+
+@dataclass(frozen=True)
+class TranslationSettings:
+    """How translations are made."""
+
+    target_language: str = _setting("French", "The language that *Translate selection* writes.")
+
+
+@dataclass(frozen=True)
+class GenerationSettings:
+    """How text is generated."""
+
+    max_new_tokens: int = _setting(
+        256, "The longest answer of a task, in tokens of its model.", minimum=1
+    )
+    temperature: float = _setting(
+        0.0, "0 always picks the likeliest token (greedy); higher values vary more.", minimum=0
+    )
+
+
+@dataclass(frozen=True)
+class HoverSettings:
+    """The token table on hover."""
+
+    enabled: bool = _setting(True, "Show token counts on hover.")
+
+
+@dataclass(frozen=True)
+class InlayHintSettings:
+    """Counts at the end of each region."""
+
+    enabled: bool = _setting(True, "Show the token count of each section, fence, string, message.")
+    min_tokens: int = _setting(8, "Regions with fewer tokens get no inlay hint.", minimum=0)
+
+
+@dataclass(frozen=True)
+class CodeLensSettings:
+    """The count above the first line."""
+
+    enabled: bool = _setting(True, "Show the token count of the document above its first line.")
+
+
+@dataclass(frozen=True)
+class StatusBarSettings:
+    """The count in the VS Code status bar."""
+
+    enabled: bool = _setting(
+        True,
+        "Show the token count of the selection, or of the document, in the status bar.",
+        scope="window",
+        client=True,
+    )
+
+
+@dataclass(frozen=True)
+class HubSettings:
+    """What may be asked of the Hugging Face Hub."""
+
+    allow_network: bool = _setting(
+        False,
+        "Fetch configured tokenizers that are not on this machine from the Hugging Face Hub. "
+        "Nothing is fetched while this is off.",
+        scope="machine-overridable",
+        restricted=True,
+    )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The whole tree."""
+
+    interpreter: tuple[str, ...] = _setting(
+        (),
+        "The Python interpreter (and its arguments) that runs the server. Empty means the Python "
+        "extension's choice, then `python3`.",
+        scope="machine-overridable",
+        restricted=True,
+        client=True,
+    )
+    tokenizers: tuple[str, ...] = _setting(
+        ("smollm2-135m",),
+        "The models whose tokenizers count, the first one primary: Hub ids that are in the local "
+        "cache, folders, `tokenizer.json` or `.gguf` files, or names of embedded models.",
+    )
+    models: ModelSettings = ModelSettings()
+    translation: TranslationSettings = TranslationSettings()
+    generation: GenerationSettings = GenerationSettings()
+    hover: HoverSettings = HoverSettings()
+    inlay_hints: InlayHintSettings = InlayHintSettings()
+    code_lens: CodeLensSettings = CodeLensSettings()
+    status_bar: StatusBarSettings = StatusBarSettings()
+    hub: HubSettings = HubSettings()
+
+
+@dataclass(frozen=True)
+class SettingInfo:
+    """One leaf of the tree, as the manifest and the README need it."""
+
+    key: str
+    """The full name, `transformers.inlayHints.minTokens`."""
+    type: type | Any
+    default: Any
+    doc: str
+    scope: Scope
+    minimum: float | None
+    restricted: bool
+    client: bool
+
+
+def describe_settings() -> Iterator[SettingInfo]:
+    """Yield every leaf setting, in the order of the tree."""
+    yield from _describe(Settings, SECTION)
+
+
+def parse_settings(value: object) -> tuple[Settings, list[str]]:
+    """Read settings from JSON.
+
+    Args:
+        value: The object under `transformers`, or None; unknown keys are ignored, since a client may
+            be newer than the server.
+
+    Returns:
+        The settings, and one message for each value that had to be replaced by its default.
+    """
+    problems: list[str] = []
+    settings = _parse(Settings, value, SECTION, problems)
+    assert isinstance(settings, Settings)
+    return settings, problems
+
+
+def _camel(name: str) -> str:
+    return re.sub(r"_(\w)", lambda match: match.group(1).upper(), name)
+
+
+def _describe(cls: type, prefix: str) -> Iterator[SettingInfo]:
+    hints = get_type_hints(cls)
+    for item in fields(cls):
+        key = f"{prefix}.{_camel(item.name)}"
+        if is_dataclass(hints[item.name]):
+            yield from _describe(hints[item.name], key)
+        else:
+            yield SettingInfo(key, hints[item.name], item.default, **item.metadata)
+
+
+def _parse(cls: Any, value: object, prefix: str, problems: list[str]) -> object:
+    if value is None:
+        return cls()
+    if not isinstance(value, Mapping):
+        problems.append(f"`{prefix}` must be an object; its defaults are used.")
+        return cls()
+    hints = get_type_hints(cls)
+    known: dict[str, Any] = {}
+    for item in fields(cls):
+        key, kind = _camel(item.name), hints[item.name]
+        if key not in value or value[key] is None:
+            continue
+        path = f"{prefix}.{key}"
+        if is_dataclass(kind):
+            known[item.name] = _parse(kind, value[key], path, problems)
+            continue
+        try:
+            known[item.name] = _convert(kind, value[key], item.metadata["minimum"])
+        except ValueError as error:
+            problems.append(f"`{path}` {error}; the default is used.")
+    return cls(**known)
+
+
+def _convert(kind: Any, value: object, minimum: float | None) -> Any:
+    if get_origin(kind) is tuple:
+        items = [value] if isinstance(value, str) else value
+        if not isinstance(items, list | tuple) or not all(isinstance(i, str) for i in items):
+            raise ValueError("must be a list of strings")
+        return tuple(items)
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise ValueError(f"must be one of {', '.join(map(repr, get_args(kind)))}")
+        return value
+    # bool is an int in Python, but `true` is no number of tokens.
+    if kind is bool or isinstance(value, bool):
+        if kind is not bool or not isinstance(value, bool):
+            raise ValueError(f"must be {_NAMES[kind]}")
+        return value
+    if kind is float and isinstance(value, int):
+        value = float(value)
+    if not isinstance(value, kind):
+        raise ValueError(f"must be {_NAMES[kind]}")  # noqa: TRY004 - a value of the user's, not of ours.
+    if minimum is not None and value < minimum:
+        raise ValueError(f"must be at least {minimum:g}")
+    return value
+
+
+_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a string"}

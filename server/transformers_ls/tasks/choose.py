@@ -1,0 +1,45 @@
+"""Which model does a task, and how it has to be asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from transformers_ls.errors import ModelError
+from transformers_ls.settings import ModelSettings
+from transformers_ls.tasks.catalogue import Task
+
+__all__ = ["ChosenModel", "choose_model"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenModel:
+    """A model that can do a task."""
+
+    name: str
+    """As the user named it."""
+    is_chat: bool
+    """True when it has a chat template; a base model is asked with a few-shot prompt."""
+
+
+def choose_model(task: Task, models: ModelSettings, override: str | None = None) -> ChosenModel:
+    """Return the model that does a task. Reads files, so it is not for the event loop.
+
+    Args:
+        task: The task.
+        models: The user's settings.
+        override: A model named for this run only.
+
+    Raises:
+        ModelError: It is not on this machine, or cannot generate text.
+    """
+    from transformers_ls.hub.facts import model_facts
+    from transformers_ls.hub.resolve import resolve
+
+    name = override or getattr(models, task.setting) or models.chat
+    facts = model_facts(resolve(name).folder)
+    hint = f"Choose another model for it (`transformers.models.{task.setting}`)."
+    if not facts.has_weights:
+        raise ModelError(f"{name} has no weights here, only a tokenizer.", hint)
+    if facts.kind not in ("chat", "base"):
+        raise ModelError(f"{name} does not generate text ({facts.kind}).", hint)
+    return ChosenModel(name, facts.kind == "chat")

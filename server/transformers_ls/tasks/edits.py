@@ -1,0 +1,106 @@
+"""Where a result goes in the document: one replacement of one span."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from transformers_ls.tasks.catalogue import Placement
+from transformers_ls.text.snapshot import Snapshot
+
+__all__ = ["Replacement", "place", "relocate"]
+
+# A result below a selection must not break the code it stands in.
+_LINE_COMMENTS = {
+    "python": "# ",
+    "yaml": "# ",
+    "toml": "# ",
+    "shellscript": "# ",
+    "javascript": "// ",
+    "typescript": "// ",
+    "rust": "// ",
+    "go": "// ",
+    "c": "// ",
+    "cpp": "// ",
+    "java": "// ",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """Put `text` in place of the code points from `start` to `end` (exclusive)."""
+
+    start: int
+    end: int
+    text: str
+
+
+def place(
+    snapshot: Snapshot,
+    start: int,
+    end: int,
+    result: str,
+    placement: Placement,
+    *,
+    language_id: str = "",
+    as_comment: bool = False,
+) -> Replacement:
+    """Return the edit that puts a result where its task wants it.
+
+    A translation keeps the white space around the selection. A result below starts after one blank
+    line under the selection's last line, and a blank line separates it from what follows.
+
+    Args:
+        snapshot: The document.
+        start: Where the selection starts, in code points.
+        end: Where it ends (exclusive).
+        result: The task's text.
+        placement: "below" or "replace".
+        language_id: The document's LSP language id.
+        as_comment: Write a result below as a line comment, where the language has one.
+    """
+    selection = snapshot.slice(start, end)
+    result = result.strip()
+    if placement == "replace":
+        head = selection[: len(selection) - len(selection.lstrip())]
+        tail = selection[len(selection.rstrip()) :]
+        return Replacement(start, end, head + result + tail)
+    if as_comment and (mark := _LINE_COMMENTS.get(language_id)):
+        result = "\n".join((mark + line).rstrip() for line in result.splitlines())
+    newline = "\r\n" if "\r\n" in snapshot.slice(0, min(len(snapshot), 4096)) else "\n"
+    result = result.replace("\r\n", "\n").replace("\n", newline)
+    at = _end_of_line(snapshot, end - (len(selection) - len(selection.rstrip())))
+    following = snapshot.slice(at, min(len(snapshot), at + 2 * len(newline)))
+    needs_gap = bool(following.strip(" \t\r\n"))
+    return Replacement(at, at, newline * 2 + result + (newline if needs_gap else ""))
+
+
+def relocate(snapshot: Snapshot, start: int, selection: str) -> int | None:
+    """Find where a selection stands now, in a document that was edited since.
+
+    Args:
+        snapshot: The document as it is now.
+        start: Where the selection started when the run did, in code points.
+        selection: Its text then.
+
+    Returns:
+        The new start, or None when the selection was itself edited or is no longer unique.
+    """
+    if snapshot.slice(start, start + len(selection)) == selection:
+        return start
+    text = snapshot.text
+    first = text.find(selection)
+    if first < 0 or text.find(selection, first + 1) >= 0:
+        return None
+    return first
+
+
+def _end_of_line(snapshot: Snapshot, offset: int) -> int:
+    step = 512
+    at = offset
+    while at < len(snapshot):
+        window = snapshot.slice(at, min(len(snapshot), at + step))
+        ends = [i for i in (window.find("\n"), window.find("\r")) if i >= 0]
+        if ends:
+            return at + min(ends)
+        at += len(window)
+    return len(snapshot)

@@ -1,0 +1,192 @@
+"""Runs one task on one text: prompts, streamed deltas, and the facts of the run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from transformers_ls.engines.base import Engine, StageListener
+from transformers_ls.errors import UsageError
+from transformers_ls.tasks.catalogue import Task
+from transformers_ls.tasks.pieces import Piece, sentences
+
+__all__ = ["RunFacts", "TaskRequest", "TaskRun"]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRequest:
+    """A task on a text."""
+
+    task: Task
+    text: str
+    model: str
+    is_chat: bool
+    """True when the model has a chat template, false for a base model."""
+    target_language: str = ""
+    max_new_tokens: int = 256
+    temperature: float = 0.0
+
+
+@dataclass(slots=True)
+class RunFacts:
+    """What a run took; times in seconds."""
+
+    model: str
+    destination: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    time_to_first_token: float = 0.0
+    seconds: float = 0.0
+    finish_reason: str = "stop"
+
+    @property
+    def tokens_per_second(self) -> float:
+        """The decode rate after the first token; 0 when fewer than two tokens came."""
+        decoding = self.seconds - self.time_to_first_token
+        if self.completion_tokens < 2 or decoding <= 0:
+            return 0.0
+        return (self.completion_tokens - 1) / decoding
+
+
+@dataclass(slots=True)
+class TaskRun:
+    """One run of a task: iterate `deltas()` once, then read `text` and `facts`."""
+
+    engine: Engine
+    request: TaskRequest
+    on_stage: StageListener | None = None
+    clock: Callable[[], float] = time.perf_counter
+    text: str = ""
+    facts: RunFacts = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.facts = RunFacts(model=self.request.model)
+
+    async def deltas(self) -> AsyncGenerator[str, None]:
+        """Stream the result; closing the iterator stops the compute.
+
+        Raises:
+            UsageError: The text is empty.
+            TransformersLsError: Whatever the engine met.
+        """
+        if not self.request.text.strip():
+            raise UsageError("The selection is empty.", "Select the text to work on first.")
+        started = self.clock()
+        first: float | None = None
+        async with aclosing(self._pieces()) as stream:
+            async for delta in stream:
+                if first is None and delta.strip():
+                    first = self.clock()
+                    self.facts.time_to_first_token = first - started
+                self.text += delta
+                yield delta
+        self.facts.seconds = self.clock() - started
+        self.facts.destination = self.engine.status().destination
+
+    async def _pieces(self) -> AsyncGenerator[str, None]:
+        request = self.request
+        unit = request.task.chat_unit if request.is_chat else request.task.base_unit
+        whole = [Piece(request.text.strip(), is_prose=True)]
+        wanted = 0
+        for piece in sentences(request.text) if unit == "sentence" else whole:
+            if not piece.is_prose:
+                yield piece.text
+                continue
+            wanted += 1
+            async with aclosing(self._answer(piece.text)) as stream:
+                async for delta in stream:
+                    yield delta
+        if not wanted:
+            raise UsageError("The selection holds no words.", "Select the text to work on first.")
+
+    async def _answer(self, text: str) -> AsyncGenerator[str, None]:
+        """Stream one prompt's answer without the white space around it."""
+        pending = ""
+        started = False
+        async with aclosing(self._stream(text)) as stream:
+            async for delta in stream:
+                pending += delta
+                if not started:
+                    pending = pending.lstrip()
+                body = pending.rstrip()
+                if body:
+                    started = True
+                    yield body
+                    pending = pending[len(body) :]
+
+    def _stream(self, text: str) -> AsyncGenerator[str, None]:
+        if self.request.is_chat:
+            return self._chat(text)
+        return self._continue(text)
+
+    async def _chat(self, text: str) -> AsyncGenerator[str, None]:
+        request, task = self.request, self.request.task
+        messages: list[dict[str, Any]] = []
+        if task.system_prompt:
+            messages.append({"role": "system", "content": task.system_prompt})
+        messages.append({"role": "user", "content": self._fill(task.chat_prompt, text)})
+        chunks = self.engine.chat_completion(
+            messages,
+            model=request.model,
+            max_tokens=request.max_new_tokens,
+            temperature=request.temperature or None,
+            repetition_penalty=task.repetition_penalty,
+            on_stage=self.on_stage,
+        )
+        async with aclosing(chunks) as stream:
+            async for chunk in stream:
+                if chunk.usage:
+                    self._add_usage(chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
+                for choice in chunk.choices:
+                    if choice.finish_reason:
+                        self._finish(choice.finish_reason)
+                    if choice.delta.content:
+                        yield choice.delta.content
+
+    async def _continue(self, text: str) -> AsyncGenerator[str, None]:
+        request, task = self.request, self.request.task
+        prompt = self._fill(task.base_prompt, text)
+        chunks = self.engine.text_generation(
+            prompt,
+            model=request.model,
+            max_new_tokens=request.max_new_tokens,
+            temperature=request.temperature or None,
+            repetition_penalty=task.repetition_penalty,
+            stop=task.base_stop,
+            on_stage=self.on_stage,
+        )
+        async with aclosing(chunks) as stream:
+            async for chunk in stream:
+                if chunk.details:
+                    self._add_usage(
+                        getattr(chunk.details, "prompt_tokens", 0), chunk.details.generated_tokens
+                    )
+                    self._finish(chunk.details.finish_reason)
+                if not chunk.token.special and chunk.token.text:
+                    yield chunk.token.text
+
+    def _fill(self, template: str, text: str) -> str:
+        task, language = self.request.task, self.request.target_language
+        if task.examples is None:
+            return template.format(text=text)
+        pairs = task.examples.get(language) or next(iter(task.examples.values()))
+        # A base model copies the pattern of its prompt, so the pairs must end in the wanted
+        # language; for a language without pairs the instruction alone has to do.
+        lines = (
+            [f"English: {source}\n{language}: {target}\n\n" for source, target in pairs]
+            if language in task.examples
+            else []
+        )
+        return template.format(text=text, language=language, examples="".join(lines))
+
+    def _add_usage(self, prompt_tokens: int, completion_tokens: int) -> None:
+        self.facts.prompt_tokens += prompt_tokens
+        self.facts.completion_tokens += completion_tokens
+
+    def _finish(self, reason: str) -> None:
+        # One piece that hit the limit means the whole result may be cut.
+        if self.facts.finish_reason != "length":
+            self.facts.finish_reason = "length" if reason == "length" else "stop"

@@ -1,0 +1,225 @@
+"""Hover, inlay hints, code lens and `transformers/count` agree with the reference library."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.session import Session, position_of, range_of, session
+from tests.support.tiny_tokenizer import make_tokenizer, reference_count
+from transformers_ls.lsp.server import create_server
+
+MARKDOWN = """# Release notes
+
+The quick brown fox jumps over the lazy dog. 日本語 🙂 and more words follow here.
+
+## Example
+
+```python
+def main() -> None:
+    print("hello world")
+```
+"""
+PYTHON = """PROMPT = "You are a helpful assistant.\\nAnswer briefly. Caf\\u00e9 \\U0001f642"
+GREETING = f"Hello {name}, how are you doing today, my dear friend?"
+"""
+CHAT = json.dumps(
+    {
+        "messages": [
+            {"role": "system", "content": 'You are "helpful".\nAnswer in one line, please.'},
+            {"role": "user", "content": "Caf\u00e9 \U0001f642 or tea? I cannot decide today."},
+        ]
+    },
+    indent=2,
+)
+
+
+def _document(uri: str) -> dict:
+    return {"textDocument": {"uri": uri}}
+
+
+async def hover(client: Session, uri: str, text: str, part: str) -> str:
+    offset = text.index(part) + 1
+    params = _document(uri) | {"position": position_of(text, offset)}
+    return (await client.request("textDocument/hover", params))["contents"]["value"]
+
+
+def row(markdown: str, model: str) -> list[str]:
+    """Return the numbers of a model's row of the hover table."""
+    name = re.sub(r"([_])", r"\\\1", Path(model).name)
+    (line,) = [line for line in markdown.splitlines() if line.startswith(f"| {name}")]
+    return [cell.strip() for cell in line.strip("|").split("|")][1:]
+
+
+async def test_hover_counts_the_section_and_the_document(client, model):
+    client.open("file:///a.md", MARKDOWN)
+    value = await hover(client, "file:///a.md", MARKDOWN, "quick")
+    here, document, window = row(value, model)
+    # The section of the only first-level heading is the text without its last line end.
+    assert here == str(reference_count(Path(model), MARKDOWN.rstrip("\n")))
+    assert document == str(reference_count(Path(model), MARKDOWN))
+    assert "of 8,192" in window
+    assert "config.json" in value
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "part", "wanted"),
+    [
+        ("markdown", MARKDOWN, "def main", 'def main() -> None:\n    print("hello world")'),
+        (
+            "python",
+            PYTHON,
+            "helpful",
+            "You are a helpful assistant.\nAnswer briefly. Caf\u00e9 \U0001f642",
+        ),
+        ("json", CHAT, "helpful", 'You are "helpful".\nAnswer in one line, please.'),
+        ("json", CHAT, "cannot", "Caf\u00e9 \U0001f642 or tea? I cannot decide today."),
+    ],
+)
+async def test_hover_counts_what_the_model_gets(client, model, language, text, part, wanted):
+    """Escapes are resolved: the count is that of the text, not of its source."""
+    client.open("file:///a", text, language)
+    here, document, _ = row(await hover(client, "file:///a", text, part), model)
+    assert here == str(reference_count(Path(model), wanted))
+    assert document == str(reference_count(Path(model), text))
+
+
+async def test_what_only_the_running_program_knows_is_marked(client, model):
+    client.open("file:///a.py", PYTHON, "python")
+    here, *_ = row(await hover(client, "file:///a.py", PYTHON, "Hello"), model)
+    assert here.startswith("≈")
+
+
+async def test_every_configured_tokenizer_has_a_row(model, tmp_path):
+    other = str(make_tokenizer(tmp_path / "other", window=100))
+    async with session(create_server(), {"tokenizers": [model, other]}) as client:
+        await client.initialize()
+        await client.until(lambda: len(client.server.configuration.all_tokenizers()) == 2)
+        await client.ready(model, other)
+        client.open("file:///a.txt", "many words in one line", "plaintext")
+        value = await hover(client, "file:///a.txt", "many words in one line", "words")
+        assert "of 8,192" in row(value, model)[-1]
+        assert "of 100" in row(value, other)[-1]
+
+
+async def test_inlay_hints_are_those_of_the_regions(client, model):
+    client.open("file:///a.json", CHAT, "json")
+    hints = await _hints(client, "file:///a.json", CHAT)
+    contents = [message["content"] for message in json.loads(CHAT)["messages"]]
+    assert [hint["label"] for hint in hints] == [
+        f"{reference_count(Path(model), content)} tokens" for content in contents
+    ]
+    assert [hint["position"]["line"] for hint in hints] == sorted(
+        hint["position"]["line"] for hint in hints
+    )
+
+
+async def test_inlay_hints_keep_to_the_range_and_the_threshold(model, settings, engine):
+    server = create_server()
+    server.engine = engine
+    async with session(server, settings | {"inlayHints": {"minTokens": 1000}}) as client:
+        await client.initialize()
+        await client.until(lambda: server.configuration.for_uri("").inlay_hints.min_tokens == 1000)
+        await client.ready(model)
+        client.open("file:///a.json", CHAT, "json")
+        assert await _hints(client, "file:///a.json", CHAT) == []
+    async with session(create_server(), settings) as client:
+        await client.initialize()
+        await client.until(lambda: client.server.configuration.all_tokenizers() == [model])
+        await client.ready(model)
+        client.open("file:///a.json", CHAT, "json")
+        span = range_of(CHAT, '"user"')
+        hints = await client.request(
+            "textDocument/inlayHint",
+            _document("file:///a.json") | {"range": {"start": span["start"], "end": _end(CHAT)}},
+        )
+        assert len(hints) == 1
+
+
+async def test_code_lens_counts_the_document(client, model):
+    client.open("file:///a.md", MARKDOWN)
+    (lens,) = await client.request("textDocument/codeLens", _document("file:///a.md"))
+    title = lens["command"]["title"]
+    assert title.startswith(
+        f"{reference_count(Path(model), MARKDOWN)} tokens · {Path(model).name} · "
+    )
+    assert title.endswith(" % of 8,192")
+
+
+async def test_counts_of_ranges_in_one_request(client, model):
+    client.open("file:///a.md", MARKDOWN)
+    parts = ["quick brown", "日本語 🙂 and", "print"]
+    params = _document("file:///a.md") | {"ranges": [range_of(MARKDOWN, part) for part in parts]}
+    answer = await client.request("transformers/count", params)
+    (counts,) = answer["models"]
+    assert counts["tokens"] == [reference_count(Path(model), part) for part in parts]
+    assert counts["exact"] is True
+    assert counts["window"] == 8192
+    whole = await client.request("transformers/count", _document("file:///a.md") | {"ranges": []})
+    assert whole["models"][0]["tokens"] == [reference_count(Path(model), MARKDOWN)]
+
+
+async def test_counts_follow_edits(client, model):
+    text = "one two three"
+    client.open("file:///a.txt", text, "plaintext")
+    for version, extra in enumerate([" four", " five", "\n\n", "🙂"], 2):
+        end = position_of(text, len(text))
+        client.change("file:///a.txt", version, ({"start": end, "end": end}, extra))
+        text += extra
+        answer = await client.request(
+            "transformers/count", _document("file:///a.txt") | {"ranges": []}
+        )
+        assert answer["version"] == version
+        assert answer["models"][0]["tokens"] == [reference_count(Path(model), text)]
+
+
+async def test_a_loading_tokenizer_says_so_and_refreshes(model, settings, monkeypatch):
+    import threading
+
+    gate = threading.Event()
+    server = create_server()
+    resolve = server.tokenizers._resolve
+    monkeypatch.setattr(
+        server.tokenizers, "_resolve", lambda name: (gate.wait(30), resolve(name))[1]
+    )
+    async with session(server, settings) as client:
+        await client.initialize()
+        # The new settings refresh once by themselves.
+        await client.until(lambda: client.requests["workspace/inlayHint/refresh"])
+        client.open("file:///a.md", MARKDOWN)
+        value = await hover(client, "file:///a.md", MARKDOWN, "quick")
+        assert "loading the tokenizer" in value
+        (lens,) = await client.request("textDocument/codeLens", _document("file:///a.md"))
+        assert "loading the tokenizer" in lens["command"]["title"]
+        assert await _hints(client, "file:///a.md", MARKDOWN) == []
+        asked = len(client.requests["workspace/inlayHint/refresh"])
+        gate.set()
+        await client.until(lambda: len(client.requests["workspace/inlayHint/refresh"]) > asked)
+        assert client.requests["workspace/codeLens/refresh"]
+        assert await _hints(client, "file:///a.md", MARKDOWN)
+
+
+async def test_features_can_be_switched_off(model, settings):
+    off = {name: {"enabled": False} for name in ("hover", "inlayHints", "codeLens")}
+    async with session(create_server(), settings | off) as client:
+        await client.initialize()
+        await client.until(lambda: client.server.configuration.all_tokenizers() == [model])
+        await client.ready(model)
+        client.open("file:///a.md", MARKDOWN)
+        params = _document("file:///a.md")
+        at = {"position": {"line": 0, "character": 3}}
+        assert await client.request("textDocument/hover", params | at) is None
+        assert await client.request("textDocument/codeLens", params) == []
+        assert await _hints(client, "file:///a.md", MARKDOWN) == []
+
+
+async def _hints(client: Session, uri: str, text: str) -> list:
+    whole = {"start": {"line": 0, "character": 0}, "end": _end(text)}
+    return await client.request("textDocument/inlayHint", _document(uri) | {"range": whole})
+
+
+def _end(text: str) -> dict:
+    return position_of(text, len(text))

@@ -1,0 +1,319 @@
+"""Tasks on a document: streaming, placement, cancel, and what never happens to the user's text."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.support.session import RequestError, Session, range_of
+from transformers_ls.errors import EngineDiedError
+
+URI = "file:///notes.md"
+TEXT = "Intro.\n\nThe quick brown fox jumps over the lazy dog.\n\nOutro 🙂.\n"
+PART = "The quick brown fox jumps over the lazy dog."
+
+
+def params(task: str, part: str = PART, **more) -> dict:
+    return {
+        "task": task,
+        "textDocument": {"uri": URI, "version": 1},
+        "range": range_of(TEXT, part),
+        **more,
+    }
+
+
+def apply(text: str, edit: dict) -> str:
+    """Apply a WorkspaceEdit of one edit, as an editor does."""
+    (change,) = edit["documentChanges"]
+    (one,) = change["edits"]
+    lines = text.splitlines(keepends=True)
+
+    def offset(position: dict) -> int:
+        line = "".join(lines[position["line"] : position["line"] + 1])
+        units = line.encode("utf-16-le")[: 2 * position["character"]]
+        return sum(map(len, lines[: position["line"]])) + len(units.decode("utf-16-le"))
+
+    start, end = offset(one["range"]["start"]), offset(one["range"]["end"])
+    return text[:start] + one["newText"] + text[end:]
+
+
+def open_notes(client: Session) -> None:
+    client.open(URI, TEXT)
+
+
+async def test_code_actions_name_the_tasks(client):
+    open_notes(client)
+    context = {"diagnostics": []}
+    span = range_of(TEXT, PART)
+    asked = {"textDocument": {"uri": URI}, "range": span, "context": context}
+    actions = await client.request("textDocument/codeAction", asked)
+    assert [action["title"] for action in actions] == [
+        "Summarize selection",
+        "Translate selection to French",
+        "Generate from selection",
+    ]
+    argument = actions[0]["command"]["arguments"][0]
+    assert actions[0]["command"]["command"] == "transformers.run"
+    assert argument["range"] == span
+    assert argument["textDocument"] == {"uri": URI, "version": 1}
+
+
+@pytest.mark.parametrize(
+    ("only", "count"),
+    [(["refactor"], 3), (["refactor.rewrite.transformers.translate"], 1), (["quickfix"], 0)],
+)
+async def test_code_actions_keep_to_the_asked_kinds(client, only, count):
+    open_notes(client)
+    context = {"diagnostics": [], "only": only}
+    asked = {"textDocument": {"uri": URI}, "range": range_of(TEXT, PART), "context": context}
+    assert len(await client.request("textDocument/codeAction", asked)) == count
+
+
+async def test_no_code_actions_without_a_selection(client):
+    open_notes(client)
+    at = {"line": 0, "character": 2}
+    asked = {
+        "textDocument": {"uri": URI},
+        "range": {"start": at, "end": at},
+        "context": {"diagnostics": []},
+    }
+    assert await client.request("textDocument/codeAction", asked) == []
+
+
+@pytest.mark.parametrize(
+    ("task", "wanted"),
+    [
+        ("summarize", TEXT.replace(PART, f"{PART}\n\nA short answer.")),
+        ("generate", TEXT.replace(PART, f"{PART}\n\nA short answer.")),
+        ("translate", TEXT.replace(PART, "A short answer.")),
+    ],
+)
+async def test_a_run_streams_and_answers_with_the_edit(client, model, engine, task, wanted):
+    open_notes(client)
+    result = await client.request("transformers/run", params(task, runId="r1"))
+    deltas = client.notifications["transformers/run/delta"]
+    assert [delta["seq"] for delta in deltas] == list(range(len(deltas)))
+    assert "".join(delta["text"] for delta in deltas) == result["text"] == "A short answer."
+    assert {delta["runId"] for delta in deltas} == {result["runId"]} == {"r1"}
+    (change,) = result["edit"]["documentChanges"]
+    assert change["textDocument"] == {"uri": URI, "version": 1}
+    assert apply(TEXT, result["edit"]) == wanted
+    facts = result["facts"]
+    assert facts["model"] == model
+    assert facts["destination"] == "this machine (scripted)"
+    assert (facts["promptTokens"], facts["completionTokens"]) == (7, 3)
+    assert PART in engine.asked[0]["messages"][-1]["content"]
+    stages = [note["stage"] for note in client.notifications["transformers/run/stage"]]
+    assert stages == ["loading", "running"]
+
+
+async def test_a_run_command_applies_one_versioned_edit(client):
+    """The way of any LSP client: progress, then one workspace/applyEdit."""
+    open_notes(client)
+    started = await client.request(
+        "workspace/executeCommand",
+        {"command": "transformers.run", "arguments": [params("summarize")]},
+    )
+    assert started["runId"]
+    (applied,) = await client.until(lambda: client.requests["workspace/applyEdit"])
+    (change,) = applied["edit"]["documentChanges"]
+    assert change["textDocument"]["version"] == 1
+    assert apply(TEXT, applied["edit"]) == TEXT.replace(PART, f"{PART}\n\nA short answer.")
+    kinds = [note["value"]["kind"] for note in client.notifications["$/progress"]]
+    assert kinds[0] == "begin"
+    assert kinds[-1] == "end"
+    assert client.notifications["$/progress"][0]["value"]["cancellable"] is True
+    assert not client.server.work_done_progress.tokens
+
+
+@pytest.mark.parametrize("way", ["request", "method", "command", "progress"])
+async def test_cancelling_stops_the_compute(client, engine, way):
+    open_notes(client)
+    engine.gate = asyncio.Semaphore(1)
+    if way in ("request", "method"):
+        msg_id, answer = client.start("transformers/run", params("summarize", runId="r1"))
+    else:
+        arguments = [params("summarize", runId="r1")]
+        await client.request(
+            "workspace/executeCommand", {"command": "transformers.run", "arguments": arguments}
+        )
+    await client.until(lambda: engine.running == 1)
+    await client.until(engine.gate.locked)
+    if way == "request":
+        client.notify("$/cancelRequest", {"id": msg_id})
+    elif way == "method":
+        assert await client.request("transformers/cancel", {"runId": "r1"}) == {"cancelled": True}
+    elif way == "command":
+        cancel = {"command": "transformers.cancel", "arguments": [{"runId": "r1"}]}
+        assert await client.request("workspace/executeCommand", cancel) == {"cancelled": True}
+    else:
+        (begin,) = await client.until(
+            lambda: [
+                note
+                for note in client.notifications["$/progress"]
+                if note["value"]["kind"] == "begin"
+            ]
+        )
+        client.notify("window/workDoneProgress/cancel", {"token": begin["token"]})
+    if way in ("request", "method"):
+        with pytest.raises(RequestError) as caught:
+            await asyncio.wait_for(answer, 5)
+        assert caught.value.code == -32800
+    await client.until(lambda: engine.running == 0)
+    await client.until(lambda: not client.server.runs.ids)
+    assert engine.stopped == 1
+    assert not client.requests["workspace/applyEdit"]
+    assert not client.notifications["window/showMessage"]
+    assert client.server.documents.get(URI).snapshot.text == TEXT
+    # The next run works.
+    engine.gate = None
+    result = await client.request("transformers/run", params("summarize"))
+    assert result["text"] == "A short answer."
+
+
+async def test_cancelling_what_is_not_running(client):
+    assert await client.request("transformers/cancel", {"runId": "x"}) == {"cancelled": False}
+
+
+async def test_an_edit_elsewhere_moves_the_result(client, engine):
+    open_notes(client)
+    engine.gate = asyncio.Semaphore(1)
+    _, answer = client.start("transformers/run", params("translate"))
+    await client.until(lambda: engine.running == 1)
+    start = {"line": 0, "character": 0}
+    client.change(URI, 2, ({"start": start, "end": start}, "New first line 🙂\n"))
+    for _ in engine.tokens:
+        engine.gate.release()
+    result = await asyncio.wait_for(answer, 5)
+    (change,) = result["edit"]["documentChanges"]
+    assert change["textDocument"]["version"] == 2
+    now = client.server.documents.get(URI).snapshot.text
+    assert apply(now, result["edit"]) == now.replace(PART, "A short answer.")
+
+
+@pytest.mark.parametrize("way", ["edited", "closed", "refused"])
+async def test_a_result_that_cannot_be_placed_is_shown_not_lost(client, engine, way):
+    open_notes(client)
+    engine.gate = asyncio.Semaphore(1)
+    arguments = [params("translate")]
+    await client.request(
+        "workspace/executeCommand", {"command": "transformers.run", "arguments": arguments}
+    )
+    await client.until(lambda: engine.running == 1)
+    if way == "edited":
+        client.change(URI, 2, (range_of(TEXT, "quick"), "slow"))
+    elif way == "closed":
+        client.notify("textDocument/didClose", {"textDocument": {"uri": URI}})
+    else:
+        client.applied = False
+    for _ in engine.tokens:
+        engine.gate.release()
+    (shown,) = await client.until(lambda: client.notifications["window/showMessage"])
+    assert "A short answer." in shown["message"]
+    if way != "refused":
+        assert not client.requests["workspace/applyEdit"]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"task": "dance"}, "There is no task `dance`"),
+        (
+            {"range": {"start": {"line": 0, "character": 0}, "end": {"line": 0, "character": 0}}},
+            "empty",
+        ),
+        (
+            {"range": {"start": {"line": 1, "character": 0}, "end": {"line": 2, "character": 0}}},
+            "empty",
+        ),
+        ({"textDocument": {"uri": "file:///other"}}, "not open"),
+        ({"textDocument": {"uri": URI, "version": 0}}, "changed"),
+        ({"model": "/no/such/model"}, "model"),
+    ],
+)
+async def test_what_cannot_run_says_why(client, more, words):
+    open_notes(client)
+    with pytest.raises(RequestError, match=words) as caught:
+        await client.request("transformers/run", params("summarize") | more)
+    assert caught.value.data["hint"]
+    assert await client.request("transformers/run", params("summarize"))
+
+
+async def test_a_failure_of_the_engine_is_told(client, engine):
+    open_notes(client)
+    engine.failure = EngineDiedError("The worker ended.", "Run the task again.")
+    with pytest.raises(RequestError, match=r"The worker ended\. Run the task again\."):
+        await client.request("transformers/run", params("summarize"))
+    await client.request(
+        "workspace/executeCommand",
+        {"command": "transformers.run", "arguments": [params("summarize")]},
+    )
+    (shown,) = await client.until(lambda: client.notifications["window/showMessage"])
+    assert "The worker ended." in shown["message"]
+    engine.failure = None
+    assert await client.request("transformers/run", params("summarize"))
+
+
+async def test_a_base_model_is_asked_with_examples(client, engine, base_model):
+    open_notes(client)
+    span = {"start": {"line": 0, "character": 0}, "end": {"line": 4, "character": 0}}
+    result = await client.request(
+        "transformers/run",
+        params("translate", model=base_model, targetLanguage="German") | {"range": span},
+    )
+    prompts = [asked["prompt"] for asked in engine.asked]
+    assert len(prompts) == 2
+    assert all("German:" in prompt for prompt in prompts)
+    assert prompts[0].endswith("Intro.\nGerman:")
+    assert prompts[1].endswith(f"{PART}\nGerman:")
+    # Every sentence is put back in its place; what stands between them is kept.
+    assert result["text"] == "A short answer.\n\nA short answer.\n\n"
+
+
+async def test_two_runs_with_one_id(client, engine):
+    open_notes(client)
+    engine.gate = asyncio.Semaphore(0)
+    _, first = client.start("transformers/run", params("summarize", runId="same"))
+    await client.until(lambda: engine.running == 1)
+    with pytest.raises(RequestError, match="already"):
+        await client.request("transformers/run", params("summarize", runId="same"))
+    for _ in engine.tokens:
+        engine.gate.release()
+    assert (await asyncio.wait_for(first, 5))["text"] == "A short answer."
+
+
+async def test_shutdown_ends_runs(client, engine):
+    open_notes(client)
+    engine.gate = asyncio.Semaphore(0)
+    _, answer = client.start("transformers/run", params("summarize"))
+    await client.until(lambda: engine.running == 1)
+    await client.request("shutdown")
+    with pytest.raises(RequestError):
+        await asyncio.wait_for(answer, 5)
+    assert engine.running == 0
+    assert engine.closed
+
+
+async def test_the_status_follows_a_run(model, settings, engine):
+    from tests.support.session import session
+    from transformers_ls.lsp.server import create_server
+
+    server = create_server()
+    server.engine = engine
+    async with session(server, settings) as client:
+        await client.initialize(statusNotifications=True)
+        await client.until(lambda: server.configuration.all_tokenizers() == [model])
+        await client.ready(model)
+        open_notes(client)
+        engine.gate = asyncio.Semaphore(0)
+        _, answer = client.start("transformers/run", params("summarize", runId="r1"))
+        notes = client.notifications["transformers/status"]
+        await client.until(lambda: notes and notes[-1]["engine"]["runs"] == ["r1"])
+        assert notes[-1]["state"] == "busy"
+        for _ in engine.tokens:
+            engine.gate.release()
+        await answer
+        await client.until(lambda: notes[-1]["engine"]["runs"] == [])
+        assert notes[-1]["state"] == "ready"
+        assert notes[-1]["tokenizers"] == [{"model": model, "state": "ready"}]

@@ -1,0 +1,76 @@
+"""A task run, over a scripted engine."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from tests.support.engine import ScriptedEngine
+
+from transformers_ls.errors import UsageError
+from transformers_ls.tasks.catalogue import BUILT_IN, get_task
+from transformers_ls.tasks.runner import RunFacts, TaskRequest, TaskRun
+
+
+def request(task: str, text: str, **more) -> TaskRequest:
+    return TaskRequest(get_task(task), text, "model", **({"is_chat": True} | more))
+
+
+async def run(engine, task: TaskRequest) -> TaskRun:
+    task_run = TaskRun(engine, task)
+    deltas = [delta async for delta in task_run.deltas()]
+    assert "".join(deltas) == task_run.text
+    return task_run
+
+
+async def test_the_white_space_around_an_answer_is_dropped():
+    engine = ScriptedEngine("\n ", " Hel", "lo ", " there", " \n", "\n")
+    assert (await run(engine, request("generate", "Hi"))).text == "Hello  there"
+
+
+async def test_an_answer_without_words():
+    assert (await run(ScriptedEngine(" ", "\n"), request("generate", "Hi"))).text == ""
+
+
+async def test_every_built_in_prompt_holds_the_text():
+    for name in BUILT_IN:
+        for is_chat in (True, False):
+            engine = ScriptedEngine("x")
+            await run(
+                engine,
+                request(name, "some {curly} words", is_chat=is_chat, target_language="French"),
+            )
+            (asked,) = engine.asked
+            prompt = asked["messages"][-1]["content"] if is_chat else asked["prompt"]
+            assert "some {curly} words" in prompt
+
+
+async def test_languages_without_examples_are_named():
+    engine = ScriptedEngine("x")
+    await run(engine, request("translate", "Hi.", is_chat=False, target_language="Klingon"))
+    assert "Klingon" in engine.asked[0]["prompt"]
+
+
+@pytest.mark.parametrize("text", ["", "  \n ", "---\n"])
+async def test_nothing_to_work_on(text):
+    with pytest.raises(UsageError):
+        await run(ScriptedEngine("x"), request("translate", text, is_chat=False))
+
+
+async def test_closing_early_stops_the_engine():
+    engine = ScriptedEngine("a", "b", "c")
+    deltas = TaskRun(engine, request("generate", "Hi")).deltas()
+    await anext(deltas)
+    await deltas.aclose()
+    assert (engine.stopped, engine.running) == (1, 0)
+
+
+def test_the_rate_is_that_of_decoding():
+    facts = RunFacts("m", completion_tokens=11, time_to_first_token=1.0, seconds=3.0)
+    assert facts.tokens_per_second == 5.0
+    assert dataclasses.replace(facts, completion_tokens=1).tokens_per_second == 0
+
+
+def test_unknown_tasks_say_which_there_are():
+    with pytest.raises(UsageError, match="summarize, translate, generate"):
+        get_task("dance")
