@@ -1,0 +1,144 @@
+/** The status bar item: how many tokens the selection, or else the document, has. */
+import {
+  CancellationTokenSource,
+  Disposable,
+  languages,
+  MarkdownString,
+  StatusBarAlignment,
+  type StatusBarItem,
+  type TextEditor,
+  window,
+  workspace,
+} from "vscode";
+import { DOCUMENT_SELECTOR, type Server } from "./client";
+import { Debounced } from "./flow";
+import { COUNT, type CountParams, type CountResult, type ModelCount } from "./protocol";
+import * as settings from "./settings";
+import { escapeMarkdown, grouped } from "./text";
+
+const DELAY_MS = 150;
+
+export class CountItem implements Disposable {
+  private readonly item: StatusBarItem;
+  private readonly refresh = new Debounced(DELAY_MS, () => void this.update());
+  private readonly subscriptions: Disposable;
+  private request: CancellationTokenSource | undefined;
+
+  constructor(private readonly server: Server) {
+    this.item = window.createStatusBarItem("transformers.count", StatusBarAlignment.Right, 95);
+    this.item.name = "Transformers: Token Count";
+    this.item.command = {
+      title: "Configure tokenizers",
+      command: "workbench.action.openSettings",
+      arguments: ["transformers.tokenizers"],
+    };
+    const later = () => {
+      this.refresh.request();
+    };
+    this.subscriptions = Disposable.from(
+      this.refresh,
+      window.onDidChangeActiveTextEditor(later),
+      window.onDidChangeTextEditorSelection(later),
+      workspace.onDidChangeTextDocument(({ document }) => {
+        if (document === window.activeTextEditor?.document) {
+          later();
+        }
+      }),
+      workspace.onDidChangeConfiguration((event) => {
+        if (event.affectsConfiguration(settings.SECTION)) {
+          later();
+        }
+      }),
+      server.onState(later),
+      server.onStatus(later),
+    );
+    later();
+  }
+
+  dispose(): void {
+    this.request?.cancel();
+    this.subscriptions.dispose();
+    this.item.dispose();
+  }
+
+  private async update(): Promise<void> {
+    this.request?.cancel();
+    const editor = window.activeTextEditor;
+    if (!settings.statusBarEnabled() || !this.server.isRunning || !editor || !isCounted(editor)) {
+      this.item.hide();
+      return;
+    }
+    const request = (this.request = new CancellationTokenSource());
+    const selected = editor.selections.filter((selection) => !selection.isEmpty);
+    const params: CountParams = {
+      textDocument: { uri: editor.document.uri.toString() },
+      ranges: selected.map(({ start, end }) => ({ start, end })),
+    };
+    let counts: CountResult | undefined;
+    try {
+      counts = await this.server.request<CountResult>(COUNT, params, request.token);
+    } catch {
+      // A count that fails is no reason to disturb anyone; the language status item has the cause.
+      counts = undefined;
+    }
+    if (this.request === request) {
+      this.show(counts, selected.length > 0);
+    }
+  }
+
+  private show(counts: CountResult | undefined, selection: boolean): void {
+    const [primary] = counts?.models ?? [];
+    if (counts === undefined || primary === undefined) {
+      this.item.hide();
+      return;
+    }
+    this.item.text = `$(symbol-key) ${summary(primary, selection)}`;
+    this.item.tooltip = table(counts.models, selection);
+    this.item.show();
+  }
+}
+
+function isCounted(editor: TextEditor): boolean {
+  return languages.match(DOCUMENT_SELECTOR, editor.document) > 0;
+}
+
+function total(count: ModelCount): number {
+  return count.tokens.reduce((sum, tokens) => sum + tokens, 0);
+}
+
+function amount(count: ModelCount): string {
+  return `${count.exact ? "" : "≈"}${grouped(total(count))}`;
+}
+
+function summary(count: ModelCount, selection: boolean): string {
+  switch (count.state) {
+    case "loading":
+      return "counting…";
+    case "failed":
+      return "no tokenizer";
+    case "ready":
+      return `${amount(count)} tokens${selection ? " selected" : ""}`;
+  }
+}
+
+function table(models: ModelCount[], selection: boolean): MarkdownString {
+  const rows = models.map((count) => {
+    const { model, state, message, window: size, windowSource } = count;
+    const tokens =
+      state === "ready" ? amount(count) : state === "loading" ? "loading…" : (message ?? "failed");
+    const share =
+      state === "ready" && size !== undefined
+        ? `${((100 * total(count)) / size).toFixed(1)} % of ${grouped(size)}`
+        : "unknown";
+    return `| ${[model, tokens, share, windowSource ?? ""].map(escapeMarkdown).join(" | ")} |`;
+  });
+  return new MarkdownString(
+    [
+      `Tokens of the ${selection ? "selection" : "document"}`,
+      "",
+      "| Model | Tokens | Context window | Source |",
+      "|:--|--:|--:|:--|",
+      ...rows,
+    ].join("\n"),
+  );
+}

@@ -1,0 +1,88 @@
+/** Where the editor begins: builds the parts and connects them to commands and events. */
+import { commands, Disposable, type ExtensionContext, window, workspace } from "vscode";
+import { ChatPreviews } from "./chatPreviews";
+import { Server } from "./client";
+import { CountItem } from "./counts";
+import { installModel } from "./install";
+import { NAME } from "./log";
+import { describe, problemOf } from "./problems";
+import { RUN_COMMAND, type RunParams } from "./protocol";
+import { onInterpreterChange } from "./python";
+import { RunPreviews } from "./runPreviews";
+import { Runs } from "./runs";
+import { runOnSelection } from "./selection";
+import * as settings from "./settings";
+import { StatusItem } from "./status";
+
+let server: Server | undefined;
+
+export async function activate(context: ExtensionContext): Promise<void> {
+  const log = window.createOutputChannel(NAME, { log: true });
+  const running: Server = new Server(log, (command, args, next): unknown =>
+    // A code action of the server runs with a preview here, as the commands of the menus do.
+    command === RUN_COMMAND ? runs.start(args[0] as RunParams) : next(command, args),
+  );
+  server = running;
+  const previews = new RunPreviews();
+  const runs = new Runs(running, previews, log);
+  const chats = new ChatPreviews(running);
+  context.subscriptions.push(
+    log,
+    running,
+    new StatusItem(running, log),
+    new CountItem(running),
+    previews,
+    runs,
+    chats,
+    workspace.onDidChangeConfiguration(async (event) => {
+      if (event.affectsConfiguration(settings.INTERPRETER)) {
+        await running.restartIfLookupChanges();
+      }
+    }),
+    workspace.onDidGrantWorkspaceTrust(() => running.restart()),
+  );
+
+  const command = (id: string, handler: (argument: unknown) => unknown) => {
+    context.subscriptions.push(
+      commands.registerCommand(`transformers.${id}`, async (argument: unknown) => {
+        try {
+          await handler(argument);
+        } catch (error) {
+          void window.showErrorMessage(describe(problemOf(error)));
+        }
+      }),
+    );
+  };
+  command("restartServer", () => running.restart());
+  command("showLogs", () => {
+    log.show();
+  });
+  command("installModel", () => installModel(running));
+  command("summarizeSelection", () => runOnSelection(runs, context, "summarize"));
+  command("translateSelection", () => runOnSelection(runs, context, "translate"));
+  command("generateFromSelection", () => runOnSelection(runs, context, "generate"));
+  command("previewChat", () => chats.open());
+  command("acceptRun", (argument) => runs.accept(runs.idOf(argument)));
+  command("discardRun", (argument) => runs.discard(runs.idOf(argument)));
+  command("copyRun", (argument) => runs.copy(runs.idOf(argument)));
+  command("stopRun", (argument) => {
+    runs.stop(runs.idOf(argument));
+  });
+
+  context.subscriptions.push(await watchPython(running));
+  // Activation ends before the server is up: an editor never waits for it.
+  void running.restart();
+}
+
+export async function deactivate(): Promise<void> {
+  await server?.stop();
+}
+
+async function watchPython(running: Server): Promise<Disposable> {
+  try {
+    return await onInterpreterChange(() => void running.restartIfLookupChanges());
+  } catch {
+    // The Python extension is optional, and so is its health.
+    return new Disposable(() => undefined);
+  }
+}

@@ -1,0 +1,104 @@
+/** The custom messages of server/LSP_EXTENSIONS.md, as TypeScript types. */
+import type { Range as LspRange, WorkspaceEdit as LspWorkspaceEdit } from "vscode-languageclient";
+
+export const RUN = "transformers/run";
+export const RUN_DELTA = "transformers/run/delta";
+export const RUN_STAGE = "transformers/run/stage";
+export const COUNT = "transformers/count";
+export const RENDER = "transformers/render";
+export const STATUS = "transformers/status";
+
+/** The command of code actions; here it opens a preview instead of editing at the end. */
+export const RUN_COMMAND = "transformers.run";
+export const INSTALL_COMMAND = "transformers.install";
+
+export interface RunParams {
+  task: string;
+  textDocument: { uri: string; version?: number };
+  range: LspRange;
+  runId?: string;
+  targetLanguage?: string;
+  model?: string;
+}
+
+export interface RunFacts {
+  model: string;
+  destination: string;
+  promptTokens: number;
+  completionTokens: number;
+  timeToFirstToken: number;
+  seconds: number;
+  tokensPerSecond: number;
+  finishReason: string;
+}
+
+export interface RunResult {
+  runId: string;
+  text: string;
+  edit: LspWorkspaceEdit;
+  facts: RunFacts;
+}
+
+export interface RunDelta {
+  runId: string;
+  seq: number;
+  text: string;
+}
+
+export interface RunStage {
+  runId: string;
+  stage: "starting" | "loading" | "running";
+  message: string;
+  percent?: number;
+}
+
+export interface CountParams {
+  textDocument: { uri: string };
+  ranges: LspRange[];
+}
+
+export interface ModelCount {
+  model: string;
+  state: "ready" | "loading" | "failed";
+  message?: string;
+  tokens: number[];
+  exact: boolean;
+  window?: number;
+  windowSource?: string;
+}
+
+export interface CountResult {
+  version: number;
+  models: ModelCount[];
+}
+
+export interface RenderParams {
+  textDocument: { uri: string };
+  position?: { line: number; character: number };
+}
+
+export interface RenderResult {
+  version: number;
+  model: string;
+  templateSource: string;
+  text: string;
+  tokens?: number;
+  window?: number;
+  specials: [number, number][];
+  messages: { role: string; tokens?: number }[];
+}
+
+export interface Status {
+  state: "ready" | "busy" | "error";
+  message: string;
+  tokenizers: { model: string; state: "loading" | "ready" | "failed"; message?: string }[];
+  engine: {
+    kind: "local" | "remote";
+    state: "stopped" | "starting" | "idle" | "busy" | "failed";
+    pid?: number;
+    device?: string;
+    dtype?: string;
+    model?: string;
+    runs: string[];
+  };
+}

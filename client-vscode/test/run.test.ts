@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { RunResult } from "../src/protocol";
+import { Run } from "../src/run";
+
+const RESULT: RunResult = {
+  runId: "1",
+  text: "A summary.",
+  edit: {},
+  facts: {
+    model: "m",
+    destination: "this machine (cpu, bfloat16)",
+    promptTokens: 9,
+    completionTokens: 12,
+    timeToFirstToken: 0.1,
+    seconds: 0.5,
+    tokensPerSecond: 24.2,
+    finishReason: "stop",
+  },
+};
+
+test("a run waits, writes, and is done", () => {
+  const run = new Run("1", "Summarize · notes.md");
+  run.stage({ runId: "1", stage: "loading", message: "Loading m…", percent: 40 });
+  assert.match(run.headline, /Loading m… 40 %$/);
+  run.write("A sum");
+  run.write("mary.");
+  assert.equal(run.shown, "A summary.");
+  run.finish(RESULT);
+  assert.equal(run.headline, "12 tokens · 24 tok/s · this machine (cpu, bfloat16) · m");
+  assert.ok(!run.isActive);
+});
+
+test("what comes after the end changes nothing", () => {
+  const run = new Run("1", "Generate · notes.md");
+  run.write("Half");
+  run.stop();
+  run.write(" more");
+  run.finish(RESULT);
+  run.fail("no");
+  assert.equal(run.shown, "Half");
+  assert.match(run.headline, /^Stopped/);
+});
+
+test("a run that fails before it writes shows why", () => {
+  const run = new Run("1", "Generate · notes.md");
+  run.fail("No model.");
+  assert.equal(run.shown, "No model.");
+  assert.equal(run.text, "");
+});
