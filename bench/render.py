@@ -19,7 +19,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.support.templates import SPECIAL_TOKENS, real_templates
-
 from transformers_ls.chat.conversation import find_conversations
 from transformers_ls.chat.sandbox import RenderRequest, Sandbox
 

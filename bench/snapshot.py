@@ -17,10 +17,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.corpus import mixed
 from lsprotocol import types
 from pygls.workspace import PositionCodec, TextDocument
 
+from bench.corpus import mixed
 from transformers_ls.text.snapshot import Position, PositionEncoding, Range, Snapshot
 
 SIZES = {"100 KB": 100_000, "1 MB": 1_000_000, "10 MB": 10_000_000}

@@ -15,7 +15,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.support.tokenizer_files import TOKENIZERS, tokenizer_folder
 from tests.support.vocabularies import vocabularies
-
 from transformers_ls.errors import TransformersLsError
 from transformers_ls.tokens.tokenizers import load_counter
 

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.support.llama_cpp_sdist import UnavailableError
 from tests.support.templates import SPECIAL_TOKENS, real_templates
-
 from transformers_ls.chat.attribution import message_cuts, spans_between, special_spans
 from transformers_ls.chat.limits import Limits
 from transformers_ls.chat.sandbox import RenderRequest, Sandbox

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.unit.chat.hostile import HOSTILE
 
+from tests.unit.chat.hostile import HOSTILE
 from transformers_ls.chat.limits import Limits
 from transformers_ls.chat.sandbox import RenderRequest, Sandbox
 from transformers_ls.errors import TemplateLimitError, TemplateRaisedError

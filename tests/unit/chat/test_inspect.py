@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import pytest
 import pytest_asyncio
+
 from tests.support.llama_cpp_sdist import UnavailableError
 from tests.support.templates import CHATS, SPECIAL_TOKENS, real_templates
-
 from transformers_ls.chat.conversation import find_conversations
 from transformers_ls.chat.inspect import dropped, has_generation_tags, inspect
 from transformers_ls.chat.limits import Limits

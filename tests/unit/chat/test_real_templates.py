@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 import pytest
+
 from tests.support.llama_cpp_sdist import UnavailableError
 from tests.support.templates import CHATS, SPECIAL_TOKENS, real_templates
-
 from transformers_ls.chat.failures import TemplateRefusedError
 from transformers_ls.chat.limits import Limits
 from transformers_ls.chat.sandbox import RenderRequest, Sandbox

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from tests.support.engine import ScriptedEngine
 
+from tests.support.engine import ScriptedEngine
 from transformers_ls.errors import UsageError
 from transformers_ls.tasks.catalogue import BUILT_IN, get_task
 from transformers_ls.tasks.runner import RunFacts, TaskRequest, TaskRun
