@@ -265,8 +265,8 @@ async def test_a_base_model_is_asked_with_examples(client, engine, base_model):
     prompts = [asked["prompt"] for asked in engine.asked]
     assert len(prompts) == 2
     assert all("German:" in prompt for prompt in prompts)
-    assert prompts[0].endswith("Intro.\nGerman:")
-    assert prompts[1].endswith(f"{PART}\nGerman:")
+    assert prompts[0].endswith("\nEnglish: Intro.\nGerman:")
+    assert prompts[1].endswith(f"\nEnglish: {PART}\nGerman:")
     # Every sentence is put back in its place; what stands between them is kept.
     assert result["text"] == "A short answer.\n\nA short answer.\n\n"
 

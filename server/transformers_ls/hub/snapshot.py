@@ -63,7 +63,7 @@ def ask_hub(repo: str, revision: str | None = None) -> Snapshot | str:
         if info.gated:
             api.auth_check(repo)
     except GatedRepoError:
-        return f"{host} gives {repo} only to accounts that accepted its licence there"
+        return f"{host} gives {repo} only to accounts that accepted its license there"
     except RepositoryNotFoundError:
         return f"{host} does not have {repo}"
     except HfHubHTTPError as error:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from transformers_ls.errors import UsageError
 
-__all__ = ["BUILT_IN", "Placement", "Task", "Unit", "get_task"]
+__all__ = ["BUILT_IN", "Placement", "Task", "Unit", "get_task", "language_name"]
 
 Placement = Literal["below", "replace"]
 """Where the result goes: under the selection, or in its place."""
@@ -37,36 +37,102 @@ class Task:
     """The text to continue, for a model without a chat template."""
     base_stop: tuple[str, ...] = ()
     """Where the continuation of `base_prompt` ends."""
-    system_prompt: str = ""
-    """The system message, for a model that has a chat template; empty for none."""
-    chat_unit: Unit = "text"
     base_unit: Unit = "text"
+    """How much of the selection one `base_prompt` holds; a chat prompt holds all of it."""
     repetition_penalty: float | None = None
     """Keeps a small model from going in circles where it writes freely; see `wire.Generate`."""
-    examples: Mapping[str, tuple[tuple[str, str], ...]] | None = None
-    """Solved pairs by target language, shown to a base model before the text (few-shot)."""
+    needs_language: bool = False
+    """True when the prompts name a target language; `base_prompt` then has the fields `examples`
+    (solved pairs, few-shot) and `source` (the label of the text) too."""
+
+    def chat_messages(self, text: str, language: str) -> list[dict[str, str]]:
+        """Return what a model with a chat template is asked."""
+        content = self.chat_prompt.format(text=text, language=language_name(language))
+        return [{"role": "user", "content": content}]
+
+    def continuation(self, text: str, language: str) -> str:
+        """Return the text that a base model is to continue."""
+        name = language_name(language)
+        source = "French" if name == "English" else "English"
+        return self.base_prompt.format(
+            text=text, language=name, source=source, examples=_shots(name)
+        )
 
 
-# Two neutral sentences of different shape are enough for a base model to see the pattern; they are
-# short so that the prompt stays cheap on a CPU.
+# A statement, a question, an order, a statement: with fewer shapes a small base model answers in the
+# shape it saw last. They are short, since each prompt carries them all.
 _PAIRS = {
-    "English": ("The cat is sleeping on the sofa.", "How much does this book cost?"),
-    "French": ("Le chat dort sur le canapé.", "Combien coûte ce livre ?"),
-    "German": ("Die Katze schläft auf dem Sofa.", "Wie viel kostet dieses Buch?"),
-    "Spanish": ("El gato duerme en el sofá.", "¿Cuánto cuesta este libro?"),
-    "Italian": ("Il gatto dorme sul divano.", "Quanto costa questo libro?"),
-    "Portuguese": ("O gato está dormindo no sofá.", "Quanto custa este livro?"),
-    "Dutch": ("De kat slaapt op de bank.", "Hoeveel kost dit boek?"),
+    "English": (
+        "The cat is sleeping on the sofa.",
+        "How much does this book cost?",
+        "Click the button to save your file.",
+        "The program shows a message when the computer is ready.",
+    ),
+    "French": (
+        "Le chat dort sur le canapé.",
+        "Combien coûte ce livre ?",
+        "Cliquez sur le bouton pour enregistrer votre fichier.",
+        "Le programme affiche un message quand l'ordinateur est prêt.",
+    ),
+    "German": (
+        "Die Katze schläft auf dem Sofa.",
+        "Wie viel kostet dieses Buch?",
+        "Klicken Sie auf die Schaltfläche, um Ihre Datei zu speichern.",
+        "Das Programm zeigt eine Nachricht an, wenn der Computer bereit ist.",
+    ),
+    "Spanish": (
+        "El gato duerme en el sofá.",
+        "¿Cuánto cuesta este libro?",
+        "Haga clic en el botón para guardar su archivo.",
+        "El programa muestra un mensaje cuando el ordenador está listo.",
+    ),
+    "Italian": (
+        "Il gatto dorme sul divano.",
+        "Quanto costa questo libro?",
+        "Fai clic sul pulsante per salvare il file.",
+        "Il programma mostra un messaggio quando il computer è pronto.",
+    ),
+    "Portuguese": (
+        "O gato está dormindo no sofá.",
+        "Quanto custa este livro?",
+        "Clique no botão para salvar o arquivo.",
+        "O programa mostra uma mensagem quando o computador está pronto.",
+    ),
+    "Dutch": (
+        "De kat slaapt op de bank.",
+        "Hoeveel kost dit boek?",
+        "Klik op de knop om je bestand op te slaan.",
+        "Het programma toont een bericht wanneer de computer klaar is.",
+    ),
+}
+
+_CODES = {
+    "en": "English",
+    "fr": "French",
+    "de": "German",
+    "es": "Spanish",
+    "it": "Italian",
+    "pt": "Portuguese",
+    "nl": "Dutch",
 }
 
 
-def _examples() -> dict[str, tuple[tuple[str, str], ...]]:
-    source = _PAIRS["English"]
-    return {
-        language: tuple(zip(source, target, strict=True))
-        for language, target in _PAIRS.items()
-        if language != "English"
-    } | {"English": tuple(zip(_PAIRS["French"], source, strict=True))}
+def language_name(language: str) -> str:
+    """Return a language as prompts name it: "fr" and "french" are "French"; others stay."""
+    plain = language.strip()
+    return _CODES.get(plain.lower(), plain[:1].upper() + plain[1:])
+
+
+def _shots(language: str) -> str:
+    """Return solved translations into a language, for a base model; empty where there are none.
+
+    A base model copies the pattern of its prompt, so the pairs must end in the wanted language.
+    """
+    source = "French" if language == "English" else "English"
+    if language not in _PAIRS:
+        return ""
+    pairs = zip(_PAIRS[source], _PAIRS[language], strict=True)
+    return "".join(f"{source}: {given}\n{language}: {wanted}\n\n" for given, wanted in pairs)
 
 
 BUILT_IN: Mapping[str, Task] = {
@@ -91,10 +157,10 @@ BUILT_IN: Mapping[str, Task] = {
             setting="translation",
             chat_prompt="Translate the following text to {language}. Keep its formatting. "
             "Answer with the translation only.\n\n{text}",
-            base_prompt="{examples}{text}\n{language}:",
+            base_prompt="{examples}{source}: {text}\n{language}:",
             base_stop=("\n",),
             base_unit="sentence",
-            examples=_examples(),
+            needs_language=True,
         ),
         Task(
             id="generate",

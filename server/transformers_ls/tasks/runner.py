@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any
 
 from transformers_ls.engines.base import Engine, StageListener
 from transformers_ls.errors import UsageError
@@ -88,7 +87,7 @@ class TaskRun:
 
     async def _pieces(self) -> AsyncGenerator[str, None]:
         request = self.request
-        unit = request.task.chat_unit if request.is_chat else request.task.base_unit
+        unit = "text" if request.is_chat else request.task.base_unit
         whole = [Piece(request.text.strip(), is_prose=True)]
         wanted = 0
         for piece in sentences(request.text) if unit == "sentence" else whole:
@@ -124,12 +123,8 @@ class TaskRun:
 
     async def _chat(self, text: str) -> AsyncGenerator[str, None]:
         request, task = self.request, self.request.task
-        messages: list[dict[str, Any]] = []
-        if task.system_prompt:
-            messages.append({"role": "system", "content": task.system_prompt})
-        messages.append({"role": "user", "content": self._fill(task.chat_prompt, text)})
         chunks = self.engine.chat_completion(
-            messages,
+            task.chat_messages(text, request.target_language),
             model=request.model,
             max_tokens=request.max_new_tokens,
             temperature=request.temperature or None,
@@ -148,9 +143,8 @@ class TaskRun:
 
     async def _continue(self, text: str) -> AsyncGenerator[str, None]:
         request, task = self.request, self.request.task
-        prompt = self._fill(task.base_prompt, text)
         chunks = self.engine.text_generation(
-            prompt,
+            task.continuation(text, request.target_language),
             model=request.model,
             max_new_tokens=request.max_new_tokens,
             temperature=request.temperature or None,
@@ -161,26 +155,10 @@ class TaskRun:
         async with aclosing(chunks) as stream:
             async for chunk in stream:
                 if chunk.details:
-                    self._add_usage(
-                        getattr(chunk.details, "prompt_tokens", 0), chunk.details.generated_tokens
-                    )
+                    self._add_usage(chunk.details.input_length, chunk.details.generated_tokens)
                     self._finish(chunk.details.finish_reason)
                 if not chunk.token.special and chunk.token.text:
                     yield chunk.token.text
-
-    def _fill(self, template: str, text: str) -> str:
-        task, language = self.request.task, self.request.target_language
-        if task.examples is None:
-            return template.format(text=text)
-        pairs = task.examples.get(language) or next(iter(task.examples.values()))
-        # A base model copies the pattern of its prompt, so the pairs must end in the wanted
-        # language; for a language without pairs the instruction alone has to do.
-        lines = (
-            [f"English: {source}\n{language}: {target}\n\n" for source, target in pairs]
-            if language in task.examples
-            else []
-        )
-        return template.format(text=text, language=language, examples="".join(lines))
 
     def _add_usage(self, prompt_tokens: int, completion_tokens: int) -> None:
         self.facts.prompt_tokens += prompt_tokens

@@ -76,7 +76,7 @@ def test_from_the_index(data, toy):
     assert (folder / "model.safetensors").read_bytes() == b"GGUF" + b"a" * 5000 + b"b" * 4000
     facts = json.loads((folder / "transformers-ls.json").read_text())
     assert facts["origin"] == "toy-part0==1.0.0, toy-part1==1.0.0"
-    assert facts["licence"]["title"] == "Toy Terms"
+    assert facts["license"]["title"] == "Toy Terms"
     assert [stage for stage, _, _ in told] == sorted(
         (stage for stage, _, _ in told), key=["download", "verify", "convert"].index
     )
@@ -128,7 +128,7 @@ def test_from_the_hub(data, use_endpoint):
     ("repos", "gated", "status", "words"),
     [
         ({}, set(), None, "does not have org/toy"),
-        ({"org/toy": FILES}, {"org/toy"}, None, "accepted its licence"),
+        ({"org/toy": FILES}, {"org/toy"}, None, "accepted its license"),
         ({"org/toy": FILES}, set(), 503, "answered 503"),
     ],
 )
@@ -168,16 +168,16 @@ def test_an_incomplete_repository(data, use_endpoint):
     assert installed_folder("toy") is None
 
 
-def test_the_licence_comes_first(tmp_path, monkeypatch, data):
+def test_the_license_comes_first(tmp_path, monkeypatch, data):
     use(monkeypatch, make_model(tmp_path / "index", [b"x"], must_accept=True))
     with pytest.raises(UsageError, match=r"Toy Terms \(https://example.org/terms\)"):
         install("toy")
     asked = []
     with pytest.raises(UsageError):
-        install("toy", accept_licence=lambda licence: asked.append(licence.title))
+        install("toy", accept_license=lambda license: asked.append(license.title))
     assert asked == ["Toy Terms"]
     assert not data.exists()
-    assert install("toy", accept_licence=lambda _: True)
+    assert install("toy", accept_license=lambda _: True)
 
 
 @pytest.mark.parametrize("field", ["wheel", "gguf"])
@@ -342,7 +342,7 @@ def test_the_real_catalogue_is_pinned():
         assert all(len(digest) == 64 and int(digest, 16) for digest in digests)
         assert all(wheel.size > 0 for wheel in model.wheels)
         assert Path(model.gguf).suffix == ".gguf"
-    assert fresh.EMBEDDED["gemma3-270m"].licence.must_accept
+    assert fresh.EMBEDDED["gemma3-270m"].license.must_accept
 
 
 def test_sizes_of_a_folder_that_others_change(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.engine import ScriptedEngine
 from transformers_ls.errors import UsageError
-from transformers_ls.tasks.catalogue import BUILT_IN, get_task
+from transformers_ls.tasks.catalogue import BUILT_IN, get_task, language_name
 from transformers_ls.tasks.runner import RunFacts, TaskRequest, TaskRun
 
 
@@ -74,3 +74,22 @@ def test_the_rate_is_that_of_decoding():
 def test_unknown_tasks_say_which_there_are():
     with pytest.raises(UsageError, match="summarize, translate, generate"):
         get_task("dance")
+
+
+@pytest.mark.parametrize(
+    ("language", "name"),
+    [("fr", "French"), ("french", "French"), ("German", "German"), ("Klingon", "Klingon")],
+)
+def test_languages_are_named_as_prompts_name_them(language, name):
+    assert language_name(language) == name
+
+
+@pytest.mark.parametrize(
+    ("language", "source"), [("French", "English"), ("de", "English"), ("English", "French")]
+)
+def test_examples_end_in_the_wanted_language(language, source):
+    prompt = get_task("translate").continuation("TEXT", language)
+    *shots, last = prompt.split("\n\n")
+    assert len(shots) == 4
+    assert all(shot.startswith(f"{source}: ") for shot in shots)
+    assert last == f"{source}: TEXT\n{language_name(language)}:"

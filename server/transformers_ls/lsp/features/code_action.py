@@ -51,7 +51,7 @@ def _action(
             "range": params.range,
         },
     )
-    if task.examples is not None:
+    if task.needs_language:
         language = settings.translation.target_language
         title, argument["targetLanguage"] = f"{title} {language}", language
     return types.CodeAction(

@@ -158,7 +158,7 @@ async def _install(server: TransformersServer, run_id: str, params: InstallParam
                 raise RunCancelledError("The installation was stopped.")
             loop.call_soon_threadsafe(_report, progress, stage, done, total)
 
-        work = asyncio.to_thread(install, model.name, progress=on_progress, accept_licence=True)
+        work = asyncio.to_thread(install, model.name, progress=on_progress, accept_license=True)
         try:
             await work
         finally:
@@ -171,14 +171,14 @@ def _report(progress: WorkDone, stage: str, done: int, total: int) -> None:
 
 
 async def _accepts_license(server: TransformersServer, model: EmbeddedModel) -> bool:
-    if not model.licence.must_accept:
+    if not model.license.must_accept:
         return True
     accept = "Accept and install"
     answer = await server.ask(
         types.WINDOW_SHOW_MESSAGE_REQUEST,
         types.ShowMessageRequestParams(
             types.MessageType.Info,
-            f"{model.title} comes under the {model.licence.title} ({model.licence.url}).",
+            f"{model.title} comes under the {model.license.title} ({model.license.url}).",
             [types.MessageActionItem(accept), types.MessageActionItem("Cancel")],
         ),
         seconds=_LICENSE_SECONDS,
