@@ -76,7 +76,7 @@ def _install(name: str, *, accept: bool) -> int:
         print(f"{name} is installed.", file=sys.stderr)
         return 0
     console = Console(stderr=True)
-    license = _ask(name, accept=accept)
+    accepted = _ask(name, accept=accept)
     columns = (
         TextColumn("{task.description:10}"),
         BarColumn(),
@@ -93,7 +93,7 @@ def _install(name: str, *, accept: bool) -> int:
             size = f"{done / 1e6:,.0f} of {total / 1e6:,.0f} MB" if stage != "convert" else ""
             bar.update(tasks[stage], completed=done, total=total or None, size=size)  # type: ignore[arg-type]
 
-        install(name, progress=progress, accept_license=license, notice=console.print)
+        install(name, progress=progress, accept_license=accepted, notice=console.print)
     console.print(f"{name} is installed.")
     return 0
 
@@ -111,13 +111,13 @@ def _ask(name: str, *, accept: bool) -> bool:
     return accept or not model.license.must_accept or _consents(model.license)
 
 
-def _consents(license: License) -> bool:
+def _consents(terms: License) -> bool:
     if not sys.stdin.isatty():
         raise UsageError(
-            f"The {license.title} must be accepted first.",
+            f"The {terms.title} must be accepted first.",
             "Read them, then add --accept-license.",
         )
-    answer = input(f"Do you accept the {license.title}? [y/N] ")
+    answer = input(f"Do you accept the {terms.title}? [y/N] ")
     if answer.strip().lower() not in ("y", "yes"):
         raise UsageError("The license was not accepted, so nothing was fetched.")
     return True

@@ -218,10 +218,10 @@ def _known(name: str) -> EmbeddedModel:
 
 
 def _ask_license(model: EmbeddedModel, accept: AcceptLicense) -> None:
-    license = model.license
-    if license.must_accept and not (accept if isinstance(accept, bool) else accept(license)):
+    terms = model.license
+    if terms.must_accept and not (accept if isinstance(accept, bool) else accept(terms)):
         raise UsageError(
-            f"{model.title} is under the {license.title} ({license.url}), which were not accepted.",
+            f"{model.title} is under the {terms.title} ({terms.url}), which were not accepted.",
             "Read them, then install again and accept.",
         )
 

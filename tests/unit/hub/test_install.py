@@ -174,7 +174,7 @@ def test_the_license_comes_first(tmp_path, monkeypatch, data):
         install("toy")
     asked = []
     with pytest.raises(UsageError):
-        install("toy", accept_license=lambda license: asked.append(license.title))
+        install("toy", accept_license=lambda terms: asked.append(terms.title))
     assert asked == ["Toy Terms"]
     assert not data.exists()
     assert install("toy", accept_license=lambda _: True)
