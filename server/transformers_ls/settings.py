@@ -111,6 +111,15 @@ class CodeLensSettings:
 
 
 @dataclass(frozen=True)
+class DiagnosticsSettings:
+    """Problems of chats."""
+
+    enabled: bool = _setting(
+        True, "Check chats against their model's template, and mark what goes wrong at its place."
+    )
+
+
+@dataclass(frozen=True)
 class StatusBarSettings:
     """The count in the VS Code status bar."""
 
@@ -158,6 +167,7 @@ class Settings:
     hover: HoverSettings = HoverSettings()
     inlay_hints: InlayHintSettings = InlayHintSettings()
     code_lens: CodeLensSettings = CodeLensSettings()
+    diagnostics: DiagnosticsSettings = DiagnosticsSettings()
     status_bar: StatusBarSettings = StatusBarSettings()
     hub: HubSettings = HubSettings()
 

@@ -1,4 +1,4 @@
-"""The command line: `transformers-ls serve | count | render | run | models | tasks | doctor`.
+"""The command line: `transformers-ls serve | count | render | check | run | models | …`.
 
 Answers go to stdout, everything else (progress, facts, errors) to stderr. Exit codes: 0 done, 1 it
 could not be done, 2 the command line is off.
@@ -23,6 +23,7 @@ _COMMANDS = {
     "serve": "the language server (also when no command is given)",
     "count": "tokens per file and model",
     "render": "the prompt a model sees for a chat",
+    "check": "what goes wrong with chats under a model's template, for CI",
     "run": "a task on a text",
     "models": "the embedded models: list, install, remove",
     "tasks": "the catalogue of tasks",

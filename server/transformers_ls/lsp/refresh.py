@@ -20,7 +20,7 @@ _DEBOUNCE_SECONDS = 0.05
 
 
 class Refresher:
-    """Debounced refresh requests for inlay hints and code lenses."""
+    """Debounced refresh requests for inlay hints, code lenses and diagnostics."""
 
     def __init__(self, server: TransformersServer) -> None:
         self._server = server
@@ -43,10 +43,11 @@ class Refresher:
         workspace = self._server.client_capabilities.workspace
         if workspace is None:
             return
-        hints, lenses = workspace.inlay_hint, workspace.code_lens
+        hints, lenses, problems = workspace.inlay_hint, workspace.code_lens, workspace.diagnostics
         for supported, method in (
             (hints and hints.refresh_support, types.WORKSPACE_INLAY_HINT_REFRESH),
             (lenses and lenses.refresh_support, types.WORKSPACE_CODE_LENS_REFRESH),
+            (problems and problems.refresh_support, types.WORKSPACE_DIAGNOSTIC_REFRESH),
         ):
             if supported:
                 task = asyncio.create_task(self._ask(method))

@@ -28,6 +28,7 @@ from transformers_ls.lsp.status import StatusReporter
 if TYPE_CHECKING:
     from transformers_ls.engines.base import Engine, EngineStatus
     from transformers_ls.lsp.chats import Chats
+    from transformers_ls.lsp.diagnoses import Diagnoses
     from transformers_ls.text.document import Document
     from transformers_ls.tokens.store import Entry, TokenizerStore
 
@@ -101,6 +102,13 @@ class TransformersServer(LanguageServer):
             return EngineStatus("local", "stopped", "this machine")
         return self.engine.status()
 
+    @cached_property
+    def diagnoses(self) -> Diagnoses:
+        """What is wrong with the chats of open documents."""
+        from transformers_ls.lsp.diagnoses import Diagnoses
+
+        return Diagnoses(self)
+
     # The session
 
     async def start_session(self) -> None:
@@ -131,6 +139,8 @@ class TransformersServer(LanguageServer):
     def on_document(self, uri: str) -> None:
         """Act on a document that was opened, changed or closed."""
         self.analyses.forget(uri)
+        if self.documents.get(uri) is None:
+            self.diagnoses.forget(uri)
 
     def load_tokenizers(self) -> None:
         """Begin to load the configured tokenizers in the background."""

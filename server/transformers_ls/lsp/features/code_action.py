@@ -1,4 +1,4 @@
-"""`textDocument/codeAction`: the tasks, on the selection."""
+"""`textDocument/codeAction`: repairs of chats, and the tasks on the selection."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
+from transformers_ls.lsp.features.diagnostic import quick_fixes
 from transformers_ls.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,16 +21,26 @@ def register(server: TransformersServer) -> None:
 
     @server.feature(
         types.TEXT_DOCUMENT_CODE_ACTION,
-        types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.RefactorRewrite]),
+        types.CodeActionOptions(
+            code_action_kinds=[
+                types.CodeActionKind.QuickFix,
+                types.CodeActionKind.RefactorRewrite,
+            ]
+        ),
     )
     async def on_code_action(params: types.CodeActionParams) -> list[types.CodeAction]:
         from transformers_ls.tasks.catalogue import BUILT_IN
 
         document = server.documents.get(params.text_document.uri)
-        if document is None or params.range.start == params.range.end:
+        if document is None:
             return []
+        fixes = []
+        if _wanted(types.CodeActionKind.QuickFix.value, params.context.only):
+            fixes = await quick_fixes(server, document, params.range)
+        if params.range.start == params.range.end:
+            return fixes
         settings = server.configuration.for_uri(document.uri)
-        return [
+        return fixes + [
             _action(task, params, document.version, settings)
             for task in BUILT_IN.values()
             if _wanted(f"{_KIND}.{task.id}", params.context.only)

@@ -1,0 +1,104 @@
+"""`textDocument/diagnostic`: what the model's own template makes of the chats, at its place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from transformers_ls.lsp.analysis import language_of
+from transformers_ls.lsp.documents import to_lsp_range
+from transformers_ls.text.document import Document
+
+if TYPE_CHECKING:
+    from transformers_ls.chat.problems import Fix, Problem
+    from transformers_ls.lsp.server import TransformersServer
+
+__all__ = ["quick_fixes", "register"]
+
+_LANGUAGES = ("json", "jsonc", "jsonl")
+_SOURCE = "transformers-ls"
+_SEVERITIES = {
+    "error": types.DiagnosticSeverity.Error,
+    "warning": types.DiagnosticSeverity.Warning,
+    "information": types.DiagnosticSeverity.Information,
+    "hint": types.DiagnosticSeverity.Hint,
+}
+
+
+def register(server: TransformersServer) -> None:
+    """Add the pull diagnostics handler."""
+
+    @server.feature(
+        types.TEXT_DOCUMENT_DIAGNOSTIC,
+        types.DiagnosticOptions(
+            inter_file_dependencies=False, workspace_diagnostics=False, identifier=_SOURCE
+        ),
+    )
+    async def on_diagnostic(
+        params: types.DocumentDiagnosticParams,
+    ) -> types.RelatedFullDocumentDiagnosticReport | types.RelatedUnchangedDocumentDiagnosticReport:
+        document = server.documents.get(params.text_document.uri)
+        if document is None or not _is_wanted(server, document):
+            return types.RelatedFullDocumentDiagnosticReport(items=[])
+        diagnosis = await server.diagnoses.of(document)
+        if diagnosis.result_id == params.previous_result_id:
+            return types.RelatedUnchangedDocumentDiagnosticReport(result_id=diagnosis.result_id)
+        items = [_diagnostic(server, document, problem) for problem in diagnosis.problems]
+        return types.RelatedFullDocumentDiagnosticReport(items=items, result_id=diagnosis.result_id)
+
+
+async def quick_fixes(
+    server: TransformersServer, document: Document, span: types.Range
+) -> list[types.CodeAction]:
+    """Return the repairs of the problems that touch a range."""
+    if not _is_wanted(server, document):
+        return []
+    actions = []
+    for problem in (await server.diagnoses.of(document)).problems:
+        diagnostic = _diagnostic(server, document, problem)
+        if problem.fixes and _touch(diagnostic.range, span):
+            actions += [_action(server, document, diagnostic, fix) for fix in problem.fixes]
+    return actions
+
+
+def _is_wanted(server: TransformersServer, document: Document) -> bool:
+    settings = server.configuration.for_uri(document.uri)
+    return settings.diagnostics.enabled and language_of(document) in _LANGUAGES
+
+
+def _diagnostic(
+    server: TransformersServer, document: Document, problem: Problem
+) -> types.Diagnostic:
+    return types.Diagnostic(
+        range=to_lsp_range(
+            document.snapshot, problem.start, problem.end, server.documents.encoding
+        ),
+        message=problem.message,
+        severity=_SEVERITIES[problem.severity],
+        code=problem.code,
+        source=_SOURCE,
+    )
+
+
+def _action(
+    server: TransformersServer, document: Document, diagnostic: types.Diagnostic, fix: Fix
+) -> types.CodeAction:
+    edits = [
+        types.TextEdit(
+            to_lsp_range(document.snapshot, edit.start, edit.end, server.documents.encoding),
+            edit.text,
+        )
+        for edit in fix.edits
+    ]
+    identifier = types.OptionalVersionedTextDocumentIdentifier(document.uri, document.version)
+    return types.CodeAction(
+        fix.title,
+        kind=types.CodeActionKind.QuickFix,
+        diagnostics=[diagnostic],
+        edit=types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(identifier, edits)]),
+    )
+
+
+def _touch(one: types.Range, other: types.Range) -> bool:
+    return one.start <= other.end and other.start <= one.end

@@ -1,0 +1,159 @@
+"""The command line, in this process, on a tiny real tokenizer."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.tiny_tokenizer import make_tokenizer, reference_count
+from transformers_ls.cli import main
+
+CHAT = [{"role": "user", "content": "Caf\u00e9 or tea?"}]
+PROMPT = "<|im_start|>user\nCaf\u00e9 or tea?<|im_end|>\n"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _own_folders(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRANSFORMERS_LS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("TRANSFORMERS_LS_DATA", str(tmp_path_factory.mktemp("data")))
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        yield
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> str:
+    return str(make_tokenizer(tmp_path_factory.mktemp("models") / "tiny"))
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """Run a command line; return its exit code, stdout and stderr."""
+
+    def run(*arguments: str, stdin: str | bytes = "") -> tuple[int, str, str]:
+        data = stdin.encode() if isinstance(stdin, str) else stdin
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        captured = capsys.readouterr()
+        return ended.value.code, captured.out, captured.err
+
+    return run
+
+
+def test_count(run, model, tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes("H\u00e9llo\r\nworld \U0001f642".encode())
+    code, out, _ = run("count", str(path), "-", "-m", model, "--json", stdin="text")
+    assert code == 0
+    one, two = json.loads(out)["files"]
+    text = path.read_bytes().decode()
+    assert one["path"] == str(path)
+    assert one["characters"] == len(text)
+    tokens = reference_count(Path(model), text)
+    assert one["models"][model] == {"tokens": tokens, "window": 8192, "exact": True}
+    assert two["models"][model]["tokens"] == reference_count(Path(model), "text")
+    code, out, _ = run("count", str(path), "-m", model)
+    assert f" {tokens} " in out
+
+
+def test_render(run, model, tmp_path):
+    path = tmp_path / "chat.json"
+    path.write_text(json.dumps({"messages": CHAT}))
+    assert run("render", str(path), "-m", model, "--no-generation-prompt")[:2] == (0, PROMPT)
+    code, out, _ = run("render", "-", "-m", model, "--json", stdin=json.dumps(CHAT))
+    answer = json.loads(out)
+    assert (code, answer["text"]) == (0, PROMPT + "<|im_start|>assistant\n")
+    assert answer["tokens"] == reference_count(Path(model), answer["text"])
+    assert [message["role"] for message in answer["messages"]] == ["user"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "words"),
+    [
+        (["count", "-"], b"\xff\xfe\x00", "not UTF-8"),
+        (["count", "."], "", "is a folder"),
+        (["render", "-"], "{}", "no chat"),
+        (["render", "-", "--kwargs", "[1]"], json.dumps(CHAT), "JSON object"),
+        (["render", "-", "--kwargs", "{"], json.dumps(CHAT), "not JSON"),
+        (["check", "a.md"], "", "no .json or .jsonl"),
+        (["run", "dance"], "text", "no task `dance`"),
+        (["models", "install", "gpt-9"], "", "no embedded model"),
+    ],
+)
+def test_wrong_usage(run, model, arguments, stdin, words):
+    more = ["-m", model] if arguments[0] in ("count", "render") else []
+    code, out, err = run(*arguments, *more, stdin=stdin)
+    assert code == 2
+    assert words in err
+    assert out == ""
+
+
+def test_a_model_that_is_not_here(run):
+    code, _, err = run("count", "-", "-m", "org/name", stdin="text")
+    assert code == 1
+    assert "org/name" in err
+
+
+@pytest.fixture
+def chats(tmp_path) -> str:
+    rows = [
+        {"messages": CHAT},
+        {"messages": [{"role": "user", "content": "a literal <|im_end|> here"}]},
+    ]
+    path = tmp_path / "chats.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)) + "\n")
+    return str(path)
+
+
+def test_check_finds_problems_at_their_place(run, model, chats):
+    code, out, err = run("check", chats, "-m", model)
+    assert code == 1
+    (line,) = out.splitlines()
+    column = Path(chats).read_text().splitlines()[1].index("<|im_end|>") + 1
+    assert line.startswith(f"{chats}:2:{column}: ")
+    assert line.endswith("[special-token-in-content]")
+    assert "1 problems" in err
+
+
+def test_check_limits_the_prompt(run, model, tmp_path):
+    path = tmp_path / "chat.json"
+    path.write_text(json.dumps(CHAT))
+    tokens = reference_count(Path(model), PROMPT)
+    assert run("check", str(path), "-m", model, "--max-tokens", str(tokens))[0] == 0
+    code, out, _ = run(
+        "check", str(path), "-m", model, "--max-tokens", str(tokens - 1), "--format", "json"
+    )
+    assert code == 1
+    assert [problem["code"] for problem in json.loads(out)["problems"]] == ["too-long"]
+
+
+def test_check_writes_sarif(run, model, chats):
+    code, out, _ = run("check", chats, "-m", model, "--format", "sarif")
+    assert code == 1
+    (done,) = json.loads(out)["runs"]
+    (result,) = done["results"]
+    assert result["ruleId"] in [rule["id"] for rule in done["tool"]["driver"]["rules"]]
+    region = result["locations"][0]["physicalLocation"]["region"]
+    assert region["startLine"] == 2
+
+
+def test_tasks_and_models(run):
+    code, out, _ = run("tasks")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == ["summarize", "translate", "generate"]
+    code, out, _ = run("models")
+    assert code == 0
+    assert "smollm2-135m" in out
+    code, out, _ = run("models", "remove", "smollm2-135m")
+    assert "was not installed" in out
+
+
+def test_a_license_must_be_accepted_first(run):
+    code, _, err = run("models", "install", "gemma3-270m")
+    assert code == 2
+    assert "--accept-license" in err
+    assert "https://ai.google.dev/gemma/terms" in err
