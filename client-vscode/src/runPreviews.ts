@@ -27,6 +27,11 @@ const TEXT_INTERVAL_MS = 33;
 // Lenses are drawn anew each time, so they follow more slowly.
 const LENS_INTERVAL_MS = 250;
 
+// VS Code puts off the lenses of a document for as long as its text changes, so a model that is warm
+// would stream without a Stop above it. The text waits until the lenses were drawn, but not for ever.
+const LENSES_DRAWN_MS = 400;
+const LENSES_AT_MOST_MS = 2000;
+
 const TOP = new Range(0, 0, 0, 0);
 
 /** The address of a run's preview; its path is what the tab shows. */
@@ -52,15 +57,18 @@ function isSame(a: Uri, b: Uri): boolean {
 export class RunPreviews implements TextDocumentContentProvider, CodeLensProvider, Disposable {
   private readonly runs = new Map<string, Run>();
   private readonly dirty = new Map<string, Uri>();
+  private readonly drawn = new Set<string>();
   private readonly textEmitter = new EventEmitter<Uri>();
   private readonly lensEmitter = new EventEmitter<void>();
   private readonly closedEmitter = new EventEmitter<Uri>();
   private readonly subscriptions: Disposable;
   private readonly textChanges = new Throttled(TEXT_INTERVAL_MS, () => {
-    for (const uri of this.dirty.values()) {
-      this.textEmitter.fire(uri);
+    for (const [key, uri] of this.dirty) {
+      if (this.drawn.has(key)) {
+        this.dirty.delete(key);
+        this.textEmitter.fire(uri);
+      }
     }
-    this.dirty.clear();
   });
   private readonly lensChanges = new Throttled(LENS_INTERVAL_MS, () => {
     this.lensEmitter.fire();
@@ -85,6 +93,7 @@ export class RunPreviews implements TextDocumentContentProvider, CodeLensProvide
           ) {
             this.closedEmitter.fire(input.uri);
             this.runs.delete(input.uri.toString());
+            this.drawn.delete(input.uri.toString());
           }
         }
       }),
@@ -106,6 +115,7 @@ export class RunPreviews implements TextDocumentContentProvider, CodeLensProvide
 
   /** Shows a preview beside the document, without taking the focus from it. */
   async open(uri: Uri): Promise<void> {
+    this.drawIn(uri, LENSES_AT_MOST_MS);
     const document = await workspace.openTextDocument(uri);
     await languages.setTextDocumentLanguage(document, LANGUAGE);
     await window.showTextDocument(document, {
@@ -128,8 +138,18 @@ export class RunPreviews implements TextDocumentContentProvider, CodeLensProvide
     );
   }
 
+  private drawIn(uri: Uri, milliseconds: number): void {
+    setTimeout(() => {
+      if (this.runs.has(uri.toString()) && !this.drawn.has(uri.toString())) {
+        this.drawn.add(uri.toString());
+        this.refresh(uri);
+      }
+    }, milliseconds);
+  }
+
   provideCodeLenses(document: TextDocument): CodeLens[] {
     const run = this.runs.get(document.uri.toString());
+    this.drawIn(document.uri, LENSES_DRAWN_MS);
     return run === undefined ? [] : lenses(run).map((command) => new CodeLens(TOP, command));
   }
 }

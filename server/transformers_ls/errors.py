@@ -109,3 +109,18 @@ class NetworkError(TransformersLsError):
     """The Hub or a remote engine did not answer."""
 
     code = "network"
+
+
+def describe(exc: BaseException) -> str:
+    """Say where an unexpected error came from, without its message.
+
+    Messages of foreign exceptions may quote the user's text (a decode error quotes its input), and
+    that must not reach a log.
+    """
+    frames = []
+    trace = exc.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        frames.append(f"{code.co_qualname}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return f"{type(exc).__name__} at {' > '.join(frames)}"

@@ -7,6 +7,7 @@ and a test fails when they differ. Settings travel as JSON with camelCase names 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -264,6 +265,8 @@ def _convert(kind: Any, value: object, minimum: float | None) -> Any:
         value = float(value)
     if not isinstance(value, kind):
         raise ValueError(f"must be {_NAMES[kind]}")  # noqa: TRY004 - a value of the user's, not of ours.
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("must be a finite number")
     if minimum is not None and value < minimum:
         raise ValueError(f"must be at least {minimum:g}")
     return value

@@ -97,13 +97,13 @@ class Generate:
     max_new_tokens: int = 256
     temperature: float | None = None
     """None or 0: greedy decoding, so that equal input gives equal output."""
-    repetition_penalty: float | None = None
-    """Divides the scores of tokens that are in the text already; 1 or None changes nothing
-    (Keskar et al. 2019, https://arxiv.org/abs/1909.05858)."""
     seed: int | None = None
     """Seed of the sampling; None draws a new one."""
     stop: tuple[str, ...] = ()
     """Strings that end the run; what is streamed ends before the first of them."""
+    repetition_penalty: float | None = None
+    """Divides the scores of tokens that are in the text already; 1 or None changes nothing
+    (Keskar et al. 2019, https://arxiv.org/abs/1909.05858)."""
 
 
 @dataclass(frozen=True, slots=True)

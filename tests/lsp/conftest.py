@@ -13,13 +13,12 @@ from tests.support.tiny_tokenizer import make_tokenizer
 from transformers_ls.lsp.server import create_server
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def _own_folders(tmp_path_factory):
     """Keep the tests out of the user's caches; one cache for the session makes loading fast."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRANSFORMERS_LS_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("TRANSFORMERS_LS_DATA", str(tmp_path_factory.mktemp("data")))
-        patch.setenv("HF_HUB_OFFLINE", "1")
         yield
 
 

@@ -227,6 +227,18 @@ async def test_a_client_that_never_answers_blocks_nothing(client):
     assert await client.request("textDocument/hover", _at(0, 1))
 
 
+async def test_a_client_that_refuses_to_register_still_has_settings(bare_client, model):
+    bare_client.settings = {"tokenizers": [model]}
+    bare_client.silent.add("client/registerCapability")
+    await bare_client.initialize()
+    (asked,) = await bare_client.until(
+        lambda: [m for m in bare_client.raw if m.get("method") == "client/registerCapability"]
+    )
+    error = {"code": -32601, "message": "no"}
+    bare_client.send({"jsonrpc": "2.0", "id": asked["id"], "error": error})
+    await bare_client.until(lambda: bare_client.server.configuration.all_tokenizers() == [model])
+
+
 async def test_a_late_answer_is_ignored(client):
     """pygls raises InvalidStateError on an answer to a request that was given up."""
     client.silent.add("test/ask")

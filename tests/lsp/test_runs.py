@@ -192,6 +192,72 @@ async def test_an_edit_elsewhere_moves_the_result(client, engine):
     assert apply(now, result["edit"]) == now.replace(PART, "A short answer.")
 
 
+async def test_the_selection_is_taken_when_asked(client, engine):
+    """An edit while the editor shows the progress item must not change what the model gets."""
+    open_notes(client)
+    client.silent.add("window/workDoneProgress/create")
+    arguments = [params("summarize")]
+    await client.request(
+        "workspace/executeCommand", {"command": "transformers.run", "arguments": arguments}
+    )
+    await client.until(lambda: client.requests["window/workDoneProgress/create"])
+    start = {"line": 0, "character": 0}
+    client.change(URI, 2, ({"start": start, "end": start}, "Another first line\n"))
+    (create,) = [m for m in client.raw if m.get("method") == "window/workDoneProgress/create"]
+    client.send({"jsonrpc": "2.0", "id": create["id"], "result": None})
+    (applied,) = await client.until(lambda: client.requests["workspace/applyEdit"])
+    assert PART in engine.asked[0]["messages"][-1]["content"]
+    now = client.server.documents.get(URI).snapshot.text
+    assert apply(now, applied["edit"]) == now.replace(PART, f"{PART}\n\nA short answer.")
+
+
+async def test_a_copy_of_the_selection_is_never_overwritten(client, engine):
+    text = "Hello\nmid\nHello"
+    client.open(URI, text)
+    engine.gate = asyncio.Semaphore(1)
+    first = {"start": {"line": 0, "character": 0}, "end": {"line": 0, "character": 5}}
+    asked = {"task": "translate", "textDocument": {"uri": URI}, "range": first}
+    _, answer = client.start("transformers/run", asked)
+    await client.until(lambda: engine.running == 1)
+    client.change(URI, 2, (first, "Hallo"))
+    for _ in engine.tokens:
+        engine.gate.release()
+    result = await asyncio.wait_for(answer, 5)
+    assert result["edit"] == {"documentChanges": []}
+    assert "changed" in result["conflict"]
+
+
+async def test_a_cut_translation_does_not_replace(client, engine):
+    open_notes(client)
+    engine.finish_reason = "length"
+    result = await client.request("transformers/run", params("translate"))
+    assert result["edit"] == {"documentChanges": []}
+    assert "cut at 256 tokens" in result["conflict"]
+    assert result["text"] == "A short answer."
+
+
+async def test_an_empty_answer_deletes_nothing(client, engine):
+    open_notes(client)
+    engine.tokens = (" ",)
+    with pytest.raises(RequestError, match="answered with nothing"):
+        await client.request("transformers/run", params("translate"))
+
+
+@pytest.mark.parametrize("answer", [{"error": {"code": -32601, "message": "no"}}, {"result": 7}])
+async def test_a_client_that_cannot_apply_edits_loses_nothing(client, answer):
+    open_notes(client)
+    client.silent.add("workspace/applyEdit")
+    arguments = [params("summarize")]
+    await client.request(
+        "workspace/executeCommand", {"command": "transformers.run", "arguments": arguments}
+    )
+    await client.until(lambda: client.requests["workspace/applyEdit"])
+    (asked,) = [m for m in client.raw if m.get("method") == "workspace/applyEdit"]
+    client.send({"jsonrpc": "2.0", "id": asked["id"]} | answer)
+    (shown,) = await client.until(lambda: client.notifications["window/showMessage"])
+    assert "A short answer." in shown["message"]
+
+
 @pytest.mark.parametrize("way", ["edited", "closed", "refused"])
 async def test_a_result_that_cannot_be_placed_is_shown_not_lost(client, engine, way):
     open_notes(client)

@@ -15,6 +15,7 @@ class ScriptedEngine:
 
     def __init__(self, *tokens: str) -> None:
         self.tokens = tokens
+        self.finish_reason = "stop"
         self.gate: asyncio.Semaphore | None = None
         self.failure: Exception | None = None
         self.asked: list[Any] = []
@@ -62,7 +63,7 @@ class ScriptedEngine:
                             {
                                 "index": 0,
                                 "delta": {"role": "assistant", "content": token},
-                                "finish_reason": "stop" if last else None,
+                                "finish_reason": self.finish_reason if last else None,
                             }
                         ],
                         "usage": usage if last else None,

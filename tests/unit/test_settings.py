@@ -50,6 +50,7 @@ def test_values_are_read(value, path, wanted):
         ),
         ({"inlayHints": {"minTokens": True}}, "must be a whole number"),
         ({"inlayHints": {"minTokens": 1.5}}, "must be a whole number"),
+        ({"generation": {"temperature": float("nan")}}, "must be a finite number"),
         ({"models": {"chat": 7}}, "`transformers.models.chat` must be a string"),
     ],
 )

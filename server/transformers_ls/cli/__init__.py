@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from transformers_ls import __version__
-from transformers_ls.errors import TransformersLsError, UsageError
+from transformers_ls.errors import TransformersLsError, UsageError, describe
 
 __all__ = ["main"]
 
@@ -47,7 +47,13 @@ def _main(argv: list[str]) -> int:
         epilog="commands:\n" + "\n".join(f"  {name:8}{what}" for name, what in _COMMANDS.items()),
     )
     parser.add_argument("--version", action="version", version=f"transformers-ls {__version__}")
-    parser.add_argument("command", choices=_COMMANDS, metavar="command")
+    parser.add_argument(
+        "command",
+        choices=_COMMANDS,
+        metavar="command …",
+        help="see `transformers-ls COMMAND --help`; exit codes: 0 done, 1 could not be done "
+        "(check: problems found), 2 wrong usage",
+    )
     command = parser.parse_args(argv[:1]).command
     module = import_module(f"transformers_ls.cli.{command}")
     subparser = argparse.ArgumentParser(
@@ -69,4 +75,7 @@ def _main(argv: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except Exception as error:  # noqa: BLE001 - no traceback: its message may quote the user's text.
+        print(f"transformers-ls {command}: internal error: {describe(error)}", file=sys.stderr)
+        return 1
     return code

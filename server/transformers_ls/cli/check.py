@@ -5,19 +5,22 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import sys
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transformers_ls import __version__
 from transformers_ls.chat.problems import Problem
 from transformers_ls.cli._input import DEFAULT_MODEL, language_of_path, read_text
-from transformers_ls.errors import UsageError
+from transformers_ls.errors import TransformersLsError, UsageError
 
 if TYPE_CHECKING:
+    from transformers_ls.chat.conversation import Conversation
     from transformers_ls.chat.sandbox import Sandbox
     from transformers_ls.chat.template import ChatTemplate
     from transformers_ls.tokens.counter import Counter
@@ -56,16 +59,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check every file; 0 when all is well, 1 when there are problems."""
+    """Check every file; 0 when all is well, 1 when there are problems, 2 when it cannot be said."""
     for path in arguments.paths:
         if language_of_path(path) not in _LANGUAGES:
             raise UsageError(f"{path} is no .json or .jsonl file.", "Only chats are checked.")
-    found = asyncio.run(_check_all(arguments))
+    if arguments.max_tokens is not None and arguments.max_tokens < 1:
+        raise UsageError("--max-tokens must be at least 1.")
+    try:
+        found, chats = asyncio.run(_check_all(arguments))
+    except TransformersLsError as error:
+        # CI must be able to tell a missing model from a bad dataset.
+        raise UsageError(error.message, error.hint) from None
     {"text": _print_text, "json": _print_json, "sarif": _print_sarif}[arguments.format](found)
+    problems = f"{len(found)} problems" if len(found) != 1 else "1 problem"
+    print(f"{chats:,} chats, {problems if found else 'no problems'}.", file=sys.stderr)
     return 1 if found else 0
 
 
-async def _check_all(arguments: argparse.Namespace) -> list[_Found]:
+async def _check_all(arguments: argparse.Namespace) -> tuple[list[_Found], int]:
     from transformers_ls.chat.sandbox import Sandbox
     from transformers_ls.chat.template import find_template
     from transformers_ls.hub.resolve import resolve
@@ -76,47 +87,91 @@ async def _check_all(arguments: argparse.Namespace) -> list[_Found]:
     sandbox = Sandbox()
     checker = _Checker(template, load_counter(folder), sandbox, arguments.max_tokens)
     try:
-        return [found for path in arguments.paths async for found in _check(path, checker)]
+        found: list[_Found] = []
+        chats = 0
+        for path in arguments.paths:
+            problems, count = await _check(path, checker)
+            found += problems
+            chats += count
+        return found, chats
     finally:
         await sandbox.close()
 
 
-async def _check(path: str, checker: _Checker) -> AsyncIterator[_Found]:
+async def _check(path: str, checker: _Checker) -> tuple[list[_Found], int]:
+    """Return the problems of a file, in order, and how many chats it holds."""
     from transformers_ls.chat.conversation import find_conversations
+
+    text = read_text(path)
+    language = language_of_path(path)
+    chats = find_conversations(language, text)
+    # An editor takes what parses of a half-typed chat; a dataset has to be whole.
+    problems = list(_malformed(text, [chat.start for chat in chats], language))
+    broken = {problem.start for problem in problems}
+    for chat in chats:
+        if not any(chat.start <= at < chat.end for at in broken):
+            problems += await _check_chat(chat, text, checker)
+    starts = _line_starts(text)
+    found = []
+    for problem in sorted(problems, key=lambda problem: problem.start):
+        line = bisect_right(starts, problem.start)
+        found.append(_Found(path, line, problem.start - starts[line - 1] + 1, problem))
+    return found, len(chats)
+
+
+async def _check_chat(chat: Conversation, text: str, checker: _Checker) -> list[Problem]:
     from transformers_ls.chat.inspect import inspect
     from transformers_ls.chat.sandbox import RenderRequest
     from transformers_ls.errors import TemplateError
 
-    text = read_text(path)
-    starts = _line_starts(text)
-    for chat in find_conversations(language_of_path(path), text):
-        request = RenderRequest(
-            template=checker.template.source,
-            special_tokens=checker.template.special_tokens,
-            messages=chat.as_chat(),
-            tools=chat.tools,
-            add_generation_prompt=False,
-            kwargs=chat.template_kwargs,
-        )
-        problems = await inspect(
-            chat, text, request, checker.sandbox, checker.counter.special_tokens
-        )
-        if checker.max_tokens is not None:
-            try:
-                prompt = (await checker.sandbox.render(request)).text
-            except TemplateError:
-                prompt = ""  # It is among the problems already.
-            tokens = checker.counter.count(prompt)
-            if tokens > checker.max_tokens:
-                message = f"The prompt has {tokens:,} tokens, more than {checker.max_tokens:,}."
-                problems.append(Problem("too-long", "error", message, chat.start, chat.end))
-        for problem in problems:
-            line = bisect_right(starts, problem.start)
-            yield _Found(path, line, problem.start - starts[line - 1] + 1, problem)
+    request = RenderRequest(
+        template=checker.template.source,
+        special_tokens=checker.template.special_tokens,
+        messages=chat.as_chat(),
+        tools=chat.tools,
+        add_generation_prompt=False,
+        kwargs=chat.template_kwargs,
+    )
+    problems = await inspect(chat, text, request, checker.sandbox, checker.counter.special_tokens)
+    if checker.max_tokens is not None:
+        try:
+            prompt = (await checker.sandbox.render(request)).text
+        except TemplateError:
+            return problems  # That it fails is among the problems already.
+        tokens = checker.counter.count(prompt)
+        if tokens > checker.max_tokens:
+            message = f"The prompt has {tokens:,} tokens, more than {checker.max_tokens:,}."
+            problems.append(Problem("too-long", "error", message, chat.start, chat.end))
+    return problems
+
+
+def _malformed(text: str, chats: Sequence[int], language: str) -> Iterator[Problem]:
+    """Find what is no JSON, and rows without a chat."""
+    starts = _line_starts(text) if language == "jsonl" else [0]
+    rows = False
+    for start, end in pairwise([*starts, len(text) + 1]):
+        row = text[start : end - 1]
+        if not row.strip():
+            continue
+        rows = True
+        try:
+            json.loads(row)
+        except json.JSONDecodeError as error:
+            at = start + error.pos
+            message = f"This is not JSON: {error.msg}."
+            yield Problem("invalid-json", "error", message, at, min(at + 1, len(text)))
+            continue
+        except RecursionError:
+            yield Problem("invalid-json", "error", "This is nested too deeply.", start, start + 1)
+            continue
+        if not any(start <= chat < end for chat in chats):
+            yield Problem("no-chat", "error", "There is no chat here.", start, start + len(row))
+    if not rows:
+        yield Problem("no-chat", "error", "The file is empty.", 0, 0)
 
 
 def _line_starts(text: str) -> list[int]:
-    return [0, *(index + 1 for index, char in enumerate(text) if char == "\n")]
+    return [0, *(match.end() for match in re.finditer("\n", text))]
 
 
 def _print_text(found: Sequence[_Found]) -> None:
@@ -124,9 +179,6 @@ def _print_text(found: Sequence[_Found]) -> None:
         problem = item.problem
         place = f"{item.path}:{item.line}:{item.column}"
         print(f"{place}: {problem.severity}: {problem.message} [{problem.code}]")
-    files = len({item.path for item in found})
-    summary = f"{len(found)} problems in {files} files." if found else "No problems."
-    print(summary, file=sys.stderr)
 
 
 def _print_json(found: Sequence[_Found]) -> None:

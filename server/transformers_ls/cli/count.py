@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["add_arguments", "run"]
 
+# Another program reads the table: its lines must not be wrapped.
+_UNLIMITED = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class _Model:
@@ -79,19 +82,24 @@ def _count(path: str, models: list[_Model]) -> dict[str, Any]:
 def _print_table(files: list[dict[str, Any]], models: list[_Model]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("file")
+    table.add_column("file", overflow="fold")
     table.add_column("characters", justify="right")
     for model in models:
         table.add_column(model.name, justify="right")
-        table.add_column("window", justify="right", style="dim")
+        table.add_column("of window", justify="right", style="dim")
     for file in files:
-        cells = [file["path"], f"{file['characters']:,}"]
+        # As Text: a path may hold what rich takes for markup.
+        cells = [Text(file["path"]), Text(f"{file['characters']:,}")]
         for model in models:
             counts = file["models"][model.name]
-            cells.append(f"{'' if counts['exact'] else '≈'}{counts['tokens']:,}")
+            cells.append(Text(f"{'' if counts['exact'] else '≈'}{counts['tokens']:,}"))
             window = counts["window"]
-            cells.append(f"{100 * counts['tokens'] / window:.1f} %" if window else "—")
+            cells.append(Text(f"{100 * counts['tokens'] / window:.1f} %" if window else "—"))
         table.add_row(*cells)
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = _UNLIMITED
+    console.print(table)

@@ -16,7 +16,11 @@ __all__ = ["add_arguments", "run"]
 
 _PACKAGES = (
     "pygls",
+    "lsprotocol",
+    "jinja2",
+    "tree-sitter",
     "tokenizers",
+    "fastokens",
     "gigatoken",
     "transformers",
     "torch",

@@ -13,6 +13,8 @@ from transformers_ls.errors import UsageError
 
 __all__ = ["add_arguments", "run"]
 
+_RESERVED = frozenset({"messages", "conversation", "tools", "add_generation_prompt", "tokenize"})
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `render`."""
@@ -30,7 +32,18 @@ def run(arguments: argparse.Namespace) -> int:
     if not isinstance(kwargs, dict):
         raise UsageError("--kwargs must be a JSON object.")
     tools = _json(read_text(arguments.tools), arguments.tools) if arguments.tools else None
+    if tools is not None and not (
+        isinstance(tools, list) and all(isinstance(tool, dict) for tool in tools)
+    ):
+        raise UsageError(f"{arguments.tools} must hold a JSON list of tool schemas.")
+    if reserved := _RESERVED.intersection(kwargs):
+        raise UsageError(
+            f"--kwargs cannot set {', '.join(sorted(reserved))}.",
+            "Use --tools and --no-generation-prompt.",
+        )
     answer = asyncio.run(_render(arguments, tools, kwargs))
+    for problem in answer["problems"]:
+        print(f"{problem['severity']}: {problem['message']}", file=sys.stderr)
     if arguments.json:
         json.dump(answer, sys.stdout, indent=2, ensure_ascii=False)
         print()
@@ -46,44 +59,56 @@ async def _render(
     arguments: argparse.Namespace, tools: list[Any] | None, kwargs: dict[str, Any]
 ) -> dict[str, Any]:
     from transformers_ls.chat.conversation import find_conversations
+    from transformers_ls.chat.inspect import inspect
     from transformers_ls.chat.sandbox import RenderRequest, Sandbox
     from transformers_ls.chat.template import find_template
     from transformers_ls.hub.resolve import resolve
     from transformers_ls.tokens.tokenizers import load_counter
 
-    conversations = find_conversations(language_of_path(arguments.path), read_text(arguments.path))
+    text = read_text(arguments.path)
+    name = "standard input" if arguments.path == "-" else arguments.path
+    conversations = find_conversations(language_of_path(arguments.path), text)
     if not conversations:
         raise UsageError(
-            f"There is no chat in {arguments.path}.",
+            f"There is no chat in {name}.",
             'A chat is a JSON list of {"role": …, "content": …}, alone or under "messages".',
         )
+    if len(conversations) > 1:
+        print(f"This is the first of {len(conversations):,} chats.", file=sys.stderr)
     chat = conversations[0]
+    if chat.broken:
+        raise UsageError(f"The chat in {name} is cut off or broken JSON.")
     folder = resolve(arguments.model).folder
     template = find_template(folder, model=arguments.model)
+    counter = load_counter(folder)
+    request = RenderRequest(
+        template=template.source,
+        special_tokens=template.special_tokens,
+        messages=chat.as_chat(),
+        tools=tools if tools is not None else chat.tools,
+        add_generation_prompt=not arguments.no_generation_prompt,
+        kwargs={**chat.template_kwargs, **kwargs},
+    )
     sandbox = Sandbox()
     try:
-        rendered = await sandbox.render(
-            RenderRequest(
-                template=template.source,
-                special_tokens=template.special_tokens,
-                messages=chat.as_chat(),
-                tools=tools if tools is not None else chat.tools,
-                add_generation_prompt=not arguments.no_generation_prompt,
-                kwargs={**chat.template_kwargs, **kwargs},
-            )
-        )
+        rendered = await sandbox.render(request)
+        problems = await inspect(chat, text, request, sandbox, counter.special_tokens)
     finally:
         await sandbox.close()
-    if not arguments.json:
-        return {"text": rendered.text}
-    counter = load_counter(folder)
     contents = [m.content if isinstance(m.content, str) else "" for m in chat.messages]
     tokens, *per_message = counter.count_many([rendered.text, *contents])
-    messages = [
-        {"role": message.role, "tokens": count}
-        for message, count in zip(chat.messages, per_message, strict=True)
-    ]
-    return {"text": rendered.text, "tokens": tokens, "messages": messages, "problems": []}
+    return {
+        "text": rendered.text,
+        "tokens": tokens,
+        "messages": [
+            {"role": message.role, "tokens": count}
+            for message, count in zip(chat.messages, per_message, strict=True)
+        ],
+        "problems": [
+            {"code": problem.code, "severity": problem.severity, "message": problem.message}
+            for problem in problems
+        ],
+    }
 
 
 def _json(text: str, where: str) -> Any:

@@ -10,6 +10,7 @@ from contextlib import aclosing
 
 from transformers_ls.cli._input import read_text
 from transformers_ls.engines.base import Stage
+from transformers_ls.errors import UsageError
 from transformers_ls.settings import Settings
 from transformers_ls.tasks.catalogue import get_task
 from transformers_ls.tasks.choose import choose_model
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", nargs="?", default="-", metavar="PATH", help="a text, or - (stdin)")
     parser.add_argument("-m", "--model", metavar="MODEL")
     parser.add_argument("--to", metavar="LANG", help="the language of a translation")
-    parser.add_argument("--max-new-tokens", type=int, metavar="N")
+    parser.add_argument("--max-new-tokens", type=int, metavar="N", help="256 when not given")
     parser.add_argument("--json", action="store_true", help="machine-readable output")
 
 
@@ -41,7 +42,13 @@ async def _run(arguments: argparse.Namespace) -> int:
     request = _request(arguments)
     sandbox = Sandbox()
     engine = LocalEngine(render_chat=PromptRenderer(sandbox))
-    task_run = TaskRun(engine, request, _show_stage)
+
+    def on_stage(stage: Stage) -> None:
+        # Once text stands on the terminal, a stage would wipe its last line.
+        if not task_run.text:
+            _show_stage(stage)
+
+    task_run = TaskRun(engine, request, on_stage)
     try:
         async with aclosing(task_run.deltas()) as deltas:
             async for delta in deltas:
@@ -64,7 +71,9 @@ async def _run(arguments: argparse.Namespace) -> int:
         answer = {"task": request.task.id, "text": task_run.text, **numbers}
         json.dump(answer, sys.stdout, indent=2, ensure_ascii=False)
     print()
-    _clear_stage()
+    if facts.finish_reason == "length":
+        limit = request.max_new_tokens
+        print(f"Stopped at {limit} tokens; --max-new-tokens sets the limit.", file=sys.stderr)
     print(
         f"{facts.completion_tokens} tokens · {facts.tokens_per_second:.1f} tokens/s · first after "
         f"{facts.time_to_first_token:.2f} s · {facts.model} · {facts.destination}",
@@ -76,14 +85,23 @@ async def _run(arguments: argparse.Namespace) -> int:
 def _request(arguments: argparse.Namespace) -> TaskRequest:
     defaults = Settings()
     task = get_task(arguments.task)
+    if arguments.to is not None and not (task.needs_language and arguments.to.strip()):
+        raise UsageError("--to names the language of a translation, and only of one.")
+    text = read_text(arguments.path)
+    if not text.strip():
+        raise UsageError("There is no text to work on.", "Name a file, or write to standard input.")
     chosen = choose_model(task, defaults.models, arguments.model)
     return TaskRequest(
         task=task,
-        text=read_text(arguments.path),
+        text=text,
         model=chosen.name,
         is_chat=chosen.is_chat,
         target_language=arguments.to or defaults.translation.target_language,
-        max_new_tokens=arguments.max_new_tokens or defaults.generation.max_new_tokens,
+        max_new_tokens=(
+            defaults.generation.max_new_tokens
+            if arguments.max_new_tokens is None
+            else arguments.max_new_tokens
+        ),
     )
 
 

@@ -44,7 +44,12 @@ def run(arguments: argparse.Namespace) -> int:
         from transformers_ls.lsp.server import create_server
 
         server = create_server()
-        (server.start_tcp if arguments.tcp else server.start_ws)(host, port)
+        try:
+            (server.start_tcp if arguments.tcp else server.start_ws)(host, port)
+        except OSError as error:
+            raise UsageError(
+                f"Cannot listen on {host}:{port}: {error.strerror}.", "Choose another port."
+            ) from None
         return 0
     stdout = _take_stdout()
     from transformers_ls.lsp.server import create_server
@@ -65,7 +70,7 @@ def _take_stdout() -> BinaryIO:
 def _address(value: str) -> tuple[str, int]:
     host, _, port = value.rpartition(":")
     host = host.strip("[]") or "127.0.0.1"
-    if not port.isdigit():
+    if not port.isdigit() or not 0 < int(port) < 65536:
         raise UsageError(
             f"{value!r} is no address.", "Write HOST:PORT, for example 127.0.0.1:2087."
         )

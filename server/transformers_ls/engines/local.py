@@ -193,15 +193,16 @@ class LocalEngine:
         Safe to call twice; a later run starts a new worker.
         """
         self._closings += 1
+        # Both are taken before the first await: a run that begins meanwhile starts its own worker.
         starting, self._starting = self._starting, None
+        worker, self._worker = self._worker, None
+        self._failure = None
+        self._model = None
         if starting is not None:
             starting.cancel()
             await asyncio.wait([starting])
-        worker, self._worker = self._worker, None
         if worker is not None:
             await worker.close()
-        self._failure = None
-        self._model = None
         self._changed()
 
     async def _run(
@@ -262,8 +263,9 @@ class LocalEngine:
         try:
             await worker.start()
         except TransformersLsError as error:
-            self._failure = error
-            self._worker = None
+            if self._worker is worker:
+                self._failure = error
+                self._worker = None
             raise
         finally:
             if self._starting is asyncio.current_task():

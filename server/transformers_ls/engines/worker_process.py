@@ -15,12 +15,16 @@ from transformers_ls.errors import (
     EngineUnavailableError,
     RunCancelledError,
     TransformersLsError,
+    UsageError,
 )
 from transformers_ls_worker import wire
 
 __all__ = ["WorkerProcess", "WorkerRun"]
 
 logger = logging.getLogger(__name__)
+
+_PROMPT_CHARACTERS = wire.MAX_FRAME_BYTES // 13
+"""JSON in ASCII writes a character as twelve bytes at most; the rest of a frame is small."""
 
 _LONGEST_LINE = 1024 * 1024
 """The worker's frames are short; a longer line is somebody's garbage."""
@@ -135,6 +139,9 @@ class WorkerProcess:
         run = self.runs[request.run_id] = WorkerRun(request.run_id)
         if self.ended:
             self._end_run(request.run_id, self.exit_error or death(None))
+        elif len(request.prompt) > _PROMPT_CHARACTERS:
+            # The worker would not read the frame, and nobody would learn of it.
+            self._end_run(request.run_id, UsageError("The text is too long.", "Select less."))
         else:
             self.send(request)
             self._on_change()

@@ -58,9 +58,12 @@ class Configuration:
                 method=types.WORKSPACE_DID_CHANGE_CONFIGURATION,
                 register_options=types.DidChangeConfigurationRegistrationOptions(section=SECTION),
             )
-            await self._server.ask(
-                types.CLIENT_REGISTER_CAPABILITY, types.RegistrationParams([registration])
-            )
+            try:
+                await self._server.ask(
+                    types.CLIENT_REGISTER_CAPABILITY, types.RegistrationParams([registration])
+                )
+            except Exception as error:  # noqa: BLE001 - a client that refuses still has settings.
+                log.warning("the client does not tell of new settings: %s", type(error).__name__)
         await self.pull()
 
     async def pull(self) -> None:
@@ -74,7 +77,7 @@ class Configuration:
             answers = await self._server.ask(
                 types.WORKSPACE_CONFIGURATION, types.ConfigurationParams(items)
             )
-        except (TimeoutError, Exception) as error:  # noqa: BLE001 - a client's failure is not ours.
+        except Exception as error:  # noqa: BLE001 - a client's failure is not ours.
             log.warning("the client did not say its settings: %s", type(error).__name__)
             return
         values = [_merge(self._initial, answer) for answer in answers or []]

@@ -61,18 +61,28 @@ class Diagnoses:
             model,
             specials,
         ):
-            if kept is not None:
-                kept.task.cancel()
             task = asyncio.create_task(
                 self._server.chats.problems(document, specials, at_most=_CHATS_AT_MOST)
             )
             kept = _Kept(document.snapshot, model, specials, task, str(next(self._ids)))
-            self._kept[document.uri] = kept
+            now = self._server.documents.get(document.uri)
+            # An older request may get here after a newer one; its answer must not be kept.
+            if now is not None and now.snapshot is document.snapshot:
+                self._keep(document.uri, kept)
         # Shielded: a diagnostics request that is cancelled must not undo the work of another one.
         return Diagnosis(kept.result_id, await asyncio.shield(kept.task))
 
+    def _keep(self, uri: str, kept: _Kept) -> None:
+        """Keep an answer for the next request, unless it turns out to be a failure."""
+
+        def done(task: asyncio.Task[list[Problem]]) -> None:
+            failed = task.cancelled() or task.exception() is not None
+            if failed and self._kept.get(uri) is kept:
+                del self._kept[uri]
+
+        self._kept[uri] = kept
+        kept.task.add_done_callback(done)
+
     def forget(self, uri: str) -> None:
         """Drop what was found in a document that was closed."""
-        kept = self._kept.pop(uri, None)
-        if kept is not None:
-            kept.task.cancel()
+        self._kept.pop(uri, None)

@@ -16,7 +16,6 @@ What differs from `pygls.protocol.LanguageServerProtocol`:
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable
 from concurrent.futures import CancelledError as FutureCancelledError
@@ -28,7 +27,7 @@ from pygls.exceptions import JsonRpcException
 from pygls.protocol import LanguageServerProtocol
 from pygls.protocol.language_server import lsp_method
 
-from transformers_ls.errors import RunCancelledError, TransformersLsError
+from transformers_ls.errors import RunCancelledError, TransformersLsError, describe
 from transformers_ls.lsp.documents import DocumentStore
 from transformers_ls.lsp.messages import METHODS
 from transformers_ls.text.snapshot import PositionEncoding
@@ -36,7 +35,7 @@ from transformers_ls.text.snapshot import PositionEncoding
 if TYPE_CHECKING:
     from transformers_ls.lsp.server import TransformersServer
 
-__all__ = ["TransformersProtocol", "describe", "to_response_error"]
+__all__ = ["TransformersProtocol", "to_response_error"]
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +79,13 @@ class TransformersProtocol(LanguageServerProtocol):
             return
         try:
             structured = super().structure_message(message)
-        except JsonRpcException:
+        except JsonRpcException as error:
+            if method is None:
+                # An answer that cannot be read is an answer all the same: who asked must learn.
+                waiting = self._request_futures.pop(message.get("id", ""), None)
+                if waiting is not None and not waiting.done():
+                    waiting.set_exception(error)
+                return
             self._refuse(
                 message,
                 types.ErrorCodes.InvalidParams,
@@ -236,20 +241,3 @@ def to_response_error(exc: BaseException) -> types.ResponseError:
         message=f"Internal error ({type(exc).__name__}); the server log says where.",
         data={"code": "internal", "hint": ""},
     )
-
-
-def describe(exc: BaseException) -> str:
-    """Say where an unexpected error came from, without its message.
-
-    Messages of foreign exceptions may quote the user's text (a decode error quotes its input), and
-    that must not reach a log.
-    """
-    if isinstance(exc, json.JSONDecodeError):
-        return "invalid JSON"
-    frames = []
-    trace = exc.__traceback__
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        frames.append(f"{code.co_qualname}:{trace.tb_lineno}")
-        trace = trace.tb_next
-    return f"{type(exc).__name__} at {' > '.join(frames)}"

@@ -16,11 +16,11 @@ from lsprotocol.converters import get_converter
 from pygls.lsp.server import LanguageServer
 
 from transformers_ls import __version__
-from transformers_ls.errors import UsageError
+from transformers_ls.errors import UsageError, describe
 from transformers_ls.lsp import features
 from transformers_ls.lsp.analysis import Analyses
 from transformers_ls.lsp.configuration import Configuration
-from transformers_ls.lsp.protocol import TransformersProtocol, describe
+from transformers_ls.lsp.protocol import TransformersProtocol
 from transformers_ls.lsp.refresh import Refresher
 from transformers_ls.lsp.runs import RunRegistry
 from transformers_ls.lsp.status import StatusReporter
@@ -65,6 +65,7 @@ class TransformersServer(LanguageServer):
         self.analyses = Analyses()
         self.configuration = Configuration(self, self.on_settings)
         self.runs = RunRegistry(self._on_runs)
+        self.installs = RunRegistry(self._on_runs)
         self.refresher = Refresher(self)
         self.status = StatusReporter(self)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -124,6 +125,7 @@ class TransformersServer(LanguageServer):
         self.refresher.close()
         self.status.close()
         await self.runs.end_all()
+        await self.installs.end_all()
         if "engine" in self.__dict__:
             await self.engine.close()
         if "chats" in self.__dict__:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
@@ -23,15 +24,49 @@ from transformers_ls.text.document import Document
 if TYPE_CHECKING:
     from transformers_ls.lsp.server import TransformersServer
 
-__all__ = ["run_on_document"]
+__all__ = ["Selection", "run_on_document", "select"]
 
 DeltaListener = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a task was asked for, taken before anything is awaited: the document may change."""
+
+    document: Document
+    task: Task
+    start: int
+    """Where the text starts in the document, in code points."""
+    text: str
+    settings: Settings
+    params: RunParams
+
+
+def select(server: TransformersServer, params: RunParams) -> Selection:
+    """Take the selection of a run out of its document.
+
+    Raises:
+        UsageError: No such document or task, a stale version, or an empty selection.
+    """
+    document = server.document(params.text_document.uri)
+    asked = getattr(params.text_document, "version", None)
+    if asked is not None and document.version is not None and asked != document.version:
+        raise UsageError("The document changed since the task was asked for.", "Ask again.")
+    task = get_task(params.task)
+    span = from_lsp_range(params.range)
+    snapshot, encoding = document.snapshot, server.documents.encoding
+    start, end = snapshot.offset_at(span.start, encoding), snapshot.offset_at(span.end, encoding)
+    text = snapshot.slice(start, end)
+    if not text.strip():
+        raise UsageError("The selection is empty.", "Select the text to work on first.")
+    settings = server.configuration.for_uri(document.uri)
+    return Selection(document, task, start, text, settings, params)
 
 
 async def run_on_document(
     server: TransformersServer,
     run_id: str,
-    params: RunParams,
+    selection: Selection,
     *,
     on_delta: DeltaListener,
     on_stage: StageListener,
@@ -42,36 +77,23 @@ async def run_on_document(
     selection stands now; when the selection itself changed, there is no edit but a `conflict`.
 
     Raises:
-        UsageError: No such document or task, a stale version, or an empty selection.
         ModelError: The task's model is not here, or cannot do it.
         EngineError: The run failed or was stopped.
     """
-    document = server.document(params.text_document.uri)
-    asked = getattr(params.text_document, "version", None)
-    if asked is not None and document.version is not None and asked != document.version:
-        raise UsageError("The document changed since the task was asked for.", "Ask again.")
-    task = get_task(params.task)
-    span = from_lsp_range(params.range)
-    snapshot, encoding = document.snapshot, server.documents.encoding
-    start, end = snapshot.offset_at(span.start, encoding), snapshot.offset_at(span.end, encoding)
-    selection = snapshot.slice(start, end)
-    settings = server.configuration.for_uri(document.uri)
-    request = await _request(task, selection, params, settings)
-    run = TaskRun(server.engine, request, on_stage)
+    run = TaskRun(server.engine, await _request(selection), on_stage)
     async with aclosing(run.deltas()) as deltas:
         async for delta in deltas:
             on_delta(delta)
-    edit, conflict = _edit(server, document, task, start, selection, run.text)
+    edit, conflict = _edit(server, selection, run)
     return RunResult(run_id, run.text, edit, _facts(run.facts), conflict)
 
 
-async def _request(task: Task, text: str, params: RunParams, settings: Settings) -> TaskRequest:
-    if not text.strip():
-        raise UsageError("The selection is empty.", "Select the text to work on first.")
+async def _request(selection: Selection) -> TaskRequest:
+    params, settings, task = selection.params, selection.settings, selection.task
     chosen = await asyncio.to_thread(choose_model, task, settings.models, params.model)
     return TaskRequest(
         task=task,
-        text=text,
+        text=selection.text,
         model=chosen.name,
         is_chat=chosen.is_chat,
         target_language=params.target_language or settings.translation.target_language,
@@ -81,26 +103,27 @@ async def _request(task: Task, text: str, params: RunParams, settings: Settings)
 
 
 def _edit(
-    server: TransformersServer,
-    before: Document,
-    task: Task,
-    start: int,
-    selection: str,
-    text: str,
+    server: TransformersServer, selection: Selection, run: TaskRun
 ) -> tuple[types.WorkspaceEdit, str | None]:
     """Build the one versioned edit, for the document as it is now."""
     nothing = types.WorkspaceEdit(document_changes=[])
+    task, before = selection.task, selection.document
     now = server.documents.get(before.uri)
     if now is None:
         return nothing, "The document was closed during the run, so nothing was inserted."
-    at = relocate(now.snapshot, start, selection)
+    at = relocate(before.snapshot, now.snapshot, selection.start, selection.text)
     if at is None:
         return nothing, "The selected text changed during the run, so nothing was inserted."
+    if task.placement == "replace" and run.facts.finish_reason == "length":
+        return nothing, (
+            f"The answer was cut at {run.request.max_new_tokens:,} tokens "
+            "(`transformers.generation.maxNewTokens`), so nothing was replaced."
+        )
     replacement = place(
         now.snapshot,
         at,
-        at + len(selection),
-        text,
+        at + len(selection.text),
+        run.text,
         task.placement,
         language_id=now.language_id,
         as_comment=task.id == "summarize",

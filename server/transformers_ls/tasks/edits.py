@@ -59,39 +59,50 @@ def place(
         as_comment: Write a result below as a line comment, where the language has one.
     """
     selection = snapshot.slice(start, end)
-    result = result.strip()
+    newline = "\r\n" if "\r\n" in snapshot.slice(0, min(len(snapshot), 4096)) else "\n"
+    result = result.strip().replace("\r\n", "\n")
     if placement == "replace":
         head = selection[: len(selection) - len(selection.lstrip())]
         tail = selection[len(selection.rstrip()) :]
-        return Replacement(start, end, head + result + tail)
+        return Replacement(start, end, head + result.replace("\n", newline) + tail)
     if as_comment and (mark := _LINE_COMMENTS.get(language_id)):
         result = "\n".join((mark + line).rstrip() for line in result.splitlines())
-    newline = "\r\n" if "\r\n" in snapshot.slice(0, min(len(snapshot), 4096)) else "\n"
-    result = result.replace("\r\n", "\n").replace("\n", newline)
+    result = result.replace("\n", newline)
     at = _end_of_line(snapshot, end - (len(selection) - len(selection.rstrip())))
     following = snapshot.slice(at, min(len(snapshot), at + 2 * len(newline)))
     needs_gap = bool(following.strip(" \t\r\n"))
     return Replacement(at, at, newline * 2 + result + (newline if needs_gap else ""))
 
 
-def relocate(snapshot: Snapshot, start: int, selection: str) -> int | None:
+def relocate(before: Snapshot, now: Snapshot, start: int, selection: str) -> int | None:
     """Find where a selection stands now, in a document that was edited since.
 
     Args:
-        snapshot: The document as it is now.
-        start: Where the selection started when the run did, in code points.
+        before: The document when the run began.
+        now: The document as it is now.
+        start: Where the selection started then, in code points.
         selection: Its text then.
 
     Returns:
-        The new start, or None when the selection was itself edited or is no longer unique.
+        The new start, or None when the selection was edited, or may stand in several places.
     """
-    if snapshot.slice(start, start + len(selection)) == selection:
+    if now is before:
         return start
-    text = snapshot.text
-    first = text.find(selection)
-    if first < 0 or text.find(selection, first + 1) >= 0:
-        return None
-    return first
+    old, new, end = before.text, now.text, start + len(selection)
+    if new[:end] == old[:end]:
+        return start
+    behind = len(old) - start
+    if behind <= len(new) and new[len(new) - behind :] == old[start:]:
+        return len(new) - behind
+    # Edited on both sides: only a text that was and is unique can be told from its copies.
+    if _is_unique(old, selection) and _is_unique(new, selection):
+        return new.find(selection)
+    return None
+
+
+def _is_unique(text: str, part: str) -> bool:
+    first = text.find(part)
+    return first >= 0 and text.find(part, first + 1) < 0
 
 
 def _end_of_line(snapshot: Snapshot, offset: int) -> int:

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from transformers_ls.engines.base import Engine, StageListener
-from transformers_ls.errors import UsageError
+from transformers_ls.errors import EngineError, UsageError
 from transformers_ls.tasks.catalogue import Task
 from transformers_ls.tasks.pieces import Piece, sentences
 
@@ -74,32 +74,40 @@ class TaskRun:
         if not self.request.text.strip():
             raise UsageError("The selection is empty.", "Select the text to work on first.")
         started = self.clock()
-        first: float | None = None
-        async with aclosing(self._pieces()) as stream:
+        async with aclosing(self._pieces(started)) as stream:
             async for delta in stream:
-                if first is None and delta.strip():
-                    first = self.clock()
-                    self.facts.time_to_first_token = first - started
                 self.text += delta
                 yield delta
         self.facts.seconds = self.clock() - started
         self.facts.destination = self.engine.status().destination
 
-    async def _pieces(self) -> AsyncGenerator[str, None]:
+    async def _pieces(self, started: float) -> AsyncGenerator[str, None]:
         request = self.request
-        unit = "text" if request.is_chat else request.task.base_unit
+        by_sentence = not request.is_chat and request.task.base_unit == "sentence"
         whole = [Piece(request.text.strip(), is_prose=True)]
-        wanted = 0
-        for piece in sentences(request.text) if unit == "sentence" else whole:
+        asked = answered = 0
+        for piece in sentences(request.text) if by_sentence else whole:
             if not piece.is_prose:
                 yield piece.text
                 continue
-            wanted += 1
+            asked += 1
+            empty = True
             async with aclosing(self._answer(piece.text)) as stream:
                 async for delta in stream:
+                    if answered == 0 and empty:
+                        self.facts.time_to_first_token = self.clock() - started
+                    empty = False
                     yield delta
-        if not wanted:
+            answered += not empty
+            if empty and by_sentence:
+                # A sentence that the model has nothing for stays as it was; it must not vanish.
+                yield piece.text
+        if not asked:
             raise UsageError("The selection holds no words.", "Select the text to work on first.")
+        if not answered:
+            raise EngineError(
+                "The model answered with nothing.", "Try again, or choose another model."
+            )
 
     async def _answer(self, text: str) -> AsyncGenerator[str, None]:
         """Stream one prompt's answer without the white space around it."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from transformers_ls.errors import TransformersLsError
+from transformers_ls.errors import TransformersLsError, describe
 from transformers_ls.tokens.cache import CountCache
 from transformers_ls.tokens.counter import Counter
 from transformers_ls.tokens.tokenizers import load_counter
@@ -131,8 +131,9 @@ class TokenizerStore:
             return Entry(model, "failed", message=str(error))
         # Whatever else goes wrong must end in an answer, not in a load that never ends.
         except Exception as error:  # noqa: BLE001
-            _log.exception("Loading the tokenizer of %s failed", model)
-            return Entry(model, "failed", message=f"The tokenizer could not be loaded: {error}")
+            _log.error("loading a tokenizer failed: %s", describe(error))
+            kind = type(error).__name__
+            return Entry(model, "failed", message=f"The tokenizer could not be loaded ({kind}).")
 
     def _counter(self, path: Path) -> Counter:
         """Return the counter of a path; names that lead to the same files share it."""

@@ -37,7 +37,7 @@ SETTINGS = {
     "files.autoSave": "off",
     "transformers.interpreter": [str(vscode_server.repository_python())],
     # A run that is to be stopped half-way must not be over before.
-    "transformers.generation.maxNewTokens": 160,
+    "transformers.generation.maxNewTokens": 300,
 }
 
 

@@ -20,7 +20,6 @@ def _own_folders(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRANSFORMERS_LS_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("TRANSFORMERS_LS_DATA", str(tmp_path_factory.mktemp("data")))
-        patch.setenv("HF_HUB_OFFLINE", "1")
         yield
 
 
@@ -79,6 +78,11 @@ def test_render(run, model, tmp_path):
         (["render", "-"], "{}", "no chat"),
         (["render", "-", "--kwargs", "[1]"], json.dumps(CHAT), "JSON object"),
         (["render", "-", "--kwargs", "{"], json.dumps(CHAT), "not JSON"),
+        (["render", "-"], json.dumps(CHAT)[:-5], "cut off"),
+        (["render", "-", "--kwargs", '{"tools": 1}'], json.dumps(CHAT), "cannot set tools"),
+        (["serve", "--tcp", "127.0.0.1:99999"], "", "no address"),
+        (["run", "summarize"], " ", "no text"),
+        (["run", "summarize", "--to", "fr"], "text", "--to"),
         (["check", "a.md"], "", "no .json or .jsonl"),
         (["run", "dance"], "text", "no task `dance`"),
         (["models", "install", "gpt-9"], "", "no embedded model"),
@@ -116,7 +120,45 @@ def test_check_finds_problems_at_their_place(run, model, chats):
     column = Path(chats).read_text().splitlines()[1].index("<|im_end|>") + 1
     assert line.startswith(f"{chats}:2:{column}: ")
     assert line.endswith("[special-token-in-content]")
-    assert "1 problems" in err
+    assert "2 chats, 1 problem." in err
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "code", "line"),
+    [
+        ("a.json", '[{"role": "user", "content": "hi"', "invalid-json", 1),
+        ("a.json", "not json", "invalid-json", 1),
+        ("a.json", "", "no-chat", 1),
+        ("a.json", '{"a": 1}', "no-chat", 1),
+        ("a.jsonl", json.dumps({"messages": CHAT}) + '\n{"messages": [', "invalid-json", 2),
+        ("a.jsonl", json.dumps({"messages": CHAT}) + '\n\n{"a": 1}\n', "no-chat", 3),
+    ],
+)
+def test_check_wants_whole_data(run, model, tmp_path, name, text, code, line):
+    """An editor takes half a chat; a gate that did would be green on a broken dataset."""
+    path = tmp_path / name
+    path.write_text(text)
+    ended, out, _ = run("check", str(path), "-m", model, "--format", "json")
+    assert ended == 1
+    (problem,) = json.loads(out)["problems"]
+    assert (problem["code"], problem["line"]) == (code, line)
+
+
+def test_check_tells_bad_data_from_a_missing_model(run, chats):
+    ended, _, err = run("check", chats, "-m", "org/name")
+    assert ended == 2
+    assert "org/name" in err
+
+
+def test_render_tells_what_the_template_leaves_out(run, model):
+    tools = [
+        {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}
+    ]
+    chat = json.dumps({"messages": CHAT, "tools": tools})
+    code, out, err = run("render", "-", "-m", model, "--json", stdin=chat)
+    assert code == 0
+    assert [problem["code"] for problem in json.loads(out)["problems"]] == ["tools-dropped"]
+    assert "warning: " in err
 
 
 def test_check_limits_the_prompt(run, model, tmp_path):

@@ -49,14 +49,24 @@ def test_a_summary_does_not_break_code():
 
 
 @pytest.mark.parametrize(
-    ("now", "wanted"),
+    ("before", "start", "now", "wanted"),
     [
-        ("xx part yy", 3),
-        ("part moved", 0),
-        ("much further: part", 14),
-        ("it was edited", None),
-        ("part and part", None),
+        ("xx part yy", 3, "xx part yy", 3),
+        ("xx part yy", 3, "xx part, edited below", 3),
+        ("xx part yy", 3, "edited above: part yy", 14),
+        ("xx part yy", 3, "both part sides", 5),
+        ("xx part yy", 3, "xx edited yy", None),
+        ("xx part yy", 3, "both part and part", None),
+        # One of two copies was selected, and edited: the other one is not what the user meant.
+        ("Hello\nmid\nHello", 0, "Hallo\nmid\nHello", None),
+        ("TODO\nTODO\n", 0, "TODO\nnew\nTODO\n", 0),
+        ("TODO\nTODO\n", 5, "new\nTODO\nTODO\n", 9),
     ],
 )
-def test_relocate(now, wanted):
-    assert relocate(Snapshot.of(now), 3, "part") == wanted
+def test_relocate(before, start, now, wanted):
+    part = before[start:].split("\n")[0].split(" ")[0]
+    assert relocate(Snapshot.of(before), Snapshot.of(now), start, part) == wanted
+
+
+def test_a_result_takes_the_documents_line_ends():
+    assert placed("One.\r\nTwo.", "One.", "A\nB", "replace") == "A\r\nB\r\nTwo."

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from tests.support.engine import ScriptedEngine
-from transformers_ls.errors import UsageError
+from transformers_ls.errors import EngineError, UsageError
 from transformers_ls.tasks.catalogue import BUILT_IN, get_task, language_name
 from transformers_ls.tasks.runner import RunFacts, TaskRequest, TaskRun
 
@@ -28,8 +28,31 @@ async def test_the_white_space_around_an_answer_is_dropped():
     assert (await run(engine, request("generate", "Hi"))).text == "Hello  there"
 
 
-async def test_an_answer_without_words():
-    assert (await run(ScriptedEngine(" ", "\n"), request("generate", "Hi"))).text == ""
+@pytest.mark.parametrize("is_chat", [True, False])
+async def test_an_answer_without_words_is_an_error(is_chat):
+    """It would otherwise replace the selection by nothing."""
+    with pytest.raises(EngineError, match="nothing"):
+        await run(ScriptedEngine(" ", "\n"), request("translate", "Hi.", is_chat=is_chat))
+
+
+async def test_a_sentence_without_an_answer_stays():
+    class Silent(ScriptedEngine):
+        async def text_generation(self, prompt, **options):
+            self.tokens = (" ",) if "Two." in prompt else ("Bonjour.",)
+            async for chunk in super().text_generation(prompt, **options):
+                yield chunk
+
+    done = await run(Silent(), request("translate", "- One. Two.\n", is_chat=False))
+    assert done.text == "- Bonjour. Two.\n"
+
+
+async def test_copied_text_is_not_the_first_token():
+    now = iter(range(100))
+    task_run = TaskRun(
+        ScriptedEngine("x"), request("translate", "- One.", is_chat=False), clock=lambda: next(now)
+    )
+    assert "".join([delta async for delta in task_run.deltas()]) == "- x"
+    assert task_run.facts.time_to_first_token == 1
 
 
 async def test_every_built_in_prompt_holds_the_text():

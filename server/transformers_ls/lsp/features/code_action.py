@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
+from transformers_ls.errors import TransformersLsError
 from transformers_ls.lsp.features.diagnostic import quick_fixes
 from transformers_ls.settings import Settings
 
@@ -36,7 +38,8 @@ def register(server: TransformersServer) -> None:
             return []
         fixes = []
         if _wanted(types.CodeActionKind.QuickFix.value, params.context.only):
-            fixes = await quick_fixes(server, document, params.range)
+            with suppress(TransformersLsError):  # The tasks are offered all the same.
+                fixes = await quick_fixes(server, document, params.range)
         if params.range.start == params.range.end:
             return fixes
         settings = server.configuration.for_uri(document.uri)

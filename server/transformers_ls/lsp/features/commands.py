@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import uuid
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from transformers_ls.errors import RunCancelledError, TransformersLsError, UsageError
+from transformers_ls.errors import (
+    RunCancelledError,
+    TransformersLsError,
+    UsageError,
+    describe,
+)
 from transformers_ls.lsp.messages import (
     CancelParams,
     CancelResult,
@@ -19,19 +25,21 @@ from transformers_ls.lsp.messages import (
     RunStarted,
 )
 from transformers_ls.lsp.progress import WorkDone, work_done
-from transformers_ls.lsp.protocol import describe, log
 
 if TYPE_CHECKING:
     from transformers_ls.engines.base import Stage
     from transformers_ls.hub.catalogue import EmbeddedModel
     from transformers_ls.lsp.server import TransformersServer
+    from transformers_ls.lsp.task_runs import Selection
+
+log = logging.getLogger(__name__)
 
 # A progress line holds the end of the text so far, as much as fits one line.
 _TAIL_CHARACTERS = 60
 # A text that could not be inserted is shown in a message, so that it is not lost.
 _SHOWN_CHARACTERS = 4000
-# A license is read before it is accepted.
-_LICENSE_SECONDS = 600.0
+# People take their time with a dialog, above all when it shows a license.
+_DIALOG_SECONDS = 600.0
 _STAGES = {
     "wait": "Waiting for another installation",
     "download": "Downloading",
@@ -45,15 +53,14 @@ def register(server: TransformersServer) -> None:
     background: set[asyncio.Task[None]] = set()
 
     async def run(params: RunParams) -> RunStarted:
-        from transformers_ls.tasks.catalogue import get_task
+        from transformers_ls.lsp.task_runs import select
 
         # What can be known to be wrong at once is answered as an error of the command.
-        get_task(params.task)
-        server.document(params.text_document.uri)
-        if params.range.start == params.range.end:
-            raise UsageError("The selection is empty.", "Select the text to work on first.")
+        selection = select(server, params)
         run_id = params.run_id or str(uuid.uuid4())
-        task = asyncio.create_task(_run_and_apply(server, run_id, params))
+        if run_id in server.runs.ids:
+            raise UsageError(f"There is a run with the id {run_id!r} already.")
+        task = asyncio.create_task(_run_and_apply(server, run_id, selection))
         background.add(task)
         task.add_done_callback(background.discard)
         return RunStarted(run_id)
@@ -73,7 +80,7 @@ def register(server: TransformersServer) -> None:
 
     async def install(params: InstallParams) -> dict[str, str]:
         run_id = f"install/{params.model}"
-        await server.runs.run(run_id, lambda: _install(server, run_id, params))
+        await server.installs.run(run_id, lambda: _install(server, run_id, params))
         await reload_tokenizers()
         return {"model": params.model}
 
@@ -84,16 +91,18 @@ def register(server: TransformersServer) -> None:
     server.add_command("transformers.install", InstallParams, install)
 
 
-async def _run_and_apply(server: TransformersServer, run_id: str, params: RunParams) -> None:
+async def _run_and_apply(server: TransformersServer, run_id: str, selection: Selection) -> None:
     try:
-        result = await server.runs.run(run_id, lambda: _run_with_progress(server, run_id, params))
+        result = await server.runs.run(
+            run_id, lambda: _run_with_progress(server, run_id, selection)
+        )
         await _apply(server, result)
     except RunCancelledError:
         return
     except TransformersLsError as error:
         server.show(types.MessageType.Error, str(error))
     except Exception as error:  # noqa: BLE001 - nobody awaits this task; the user must still hear.
-        log.error("a run failed: %s", describe(error))
+        log.error("a run failed: %s", describe(error))  # noqa: TRY400 - a traceback may quote the text.
         server.show(
             types.MessageType.Error,
             f"The run failed ({type(error).__name__}); the server log says where.",
@@ -101,12 +110,11 @@ async def _run_and_apply(server: TransformersServer, run_id: str, params: RunPar
 
 
 async def _run_with_progress(
-    server: TransformersServer, run_id: str, params: RunParams
+    server: TransformersServer, run_id: str, selection: Selection
 ) -> RunResult:
     from transformers_ls.lsp.task_runs import run_on_document
-    from transformers_ls.tasks.catalogue import get_task
 
-    title = get_task(params.task).title.removesuffix(" to")
+    title = selection.task.title.removesuffix(" to")
     text: list[str] = []
     async with work_done(server, title, lambda: server.runs.cancel(run_id)) as progress:
 
@@ -117,19 +125,29 @@ async def _run_with_progress(
             text.append(delta)
             progress.report(" ".join("".join(text[-_TAIL_CHARACTERS:]).split())[-_TAIL_CHARACTERS:])
 
-        return await run_on_document(server, run_id, params, on_delta=on_delta, on_stage=on_stage)
+        return await run_on_document(
+            server, run_id, selection, on_delta=on_delta, on_stage=on_stage
+        )
 
 
 async def _apply(server: TransformersServer, result: RunResult) -> None:
     problem = result.conflict
     if problem is None:
-        answer: types.ApplyWorkspaceEditResult = await server.ask(
-            types.WORKSPACE_APPLY_EDIT,
-            types.ApplyWorkspaceEditParams(result.edit, label="Transformers"),
-        )
-        if answer.applied:
-            return
-        problem = f"The editor did not take the edit: {answer.failure_reason or 'no reason given'}."
+        try:
+            # Some editors ask the user before they apply an edit.
+            answer: types.ApplyWorkspaceEditResult = await server.ask(
+                types.WORKSPACE_APPLY_EDIT,
+                types.ApplyWorkspaceEditParams(result.edit, label="Transformers"),
+                seconds=_DIALOG_SECONDS,
+            )
+        except Exception as error:  # noqa: BLE001 - whatever the client did, the text is not lost.
+            log.warning("the client did not apply an edit: %s", describe(error))
+            problem = "The editor did not confirm the edit."
+        else:
+            if answer.applied:
+                return
+            reason = answer.failure_reason or "no reason given"
+            problem = f"The editor did not take the edit: {reason}."
     text = result.text
     if len(text) > _SHOWN_CHARACTERS:
         text = f"{text[:_SHOWN_CHARACTERS]}…"
@@ -150,7 +168,7 @@ async def _install(server: TransformersServer, run_id: str, params: InstallParam
     loop = asyncio.get_running_loop()
     cancelled = threading.Event()
     async with work_done(
-        server, f"Installing {model.name}", lambda: server.runs.cancel(run_id)
+        server, f"Installing {model.name}", lambda: server.installs.cancel(run_id)
     ) as progress:
 
         def on_progress(stage: str, done: int, total: int) -> None:
@@ -181,6 +199,6 @@ async def _accepts_license(server: TransformersServer, model: EmbeddedModel) -> 
             f"{model.title} comes under the {model.license.title} ({model.license.url}).",
             [types.MessageActionItem(accept), types.MessageActionItem("Cancel")],
         ),
-        seconds=_LICENSE_SECONDS,
+        seconds=_DIALOG_SECONDS,
     )
     return answer is not None and answer.title == accept

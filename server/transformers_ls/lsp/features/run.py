@@ -32,8 +32,9 @@ def register(server: TransformersServer) -> None:
 
     @server.feature(RUN)
     async def on_run(params: RunParams) -> RunResult:
-        from transformers_ls.lsp.task_runs import run_on_document
+        from transformers_ls.lsp.task_runs import run_on_document, select
 
+        selection = select(server, params)
         run_id = params.run_id or str(uuid.uuid4())
         stream = DeltaStream(server, run_id)
 
@@ -45,7 +46,7 @@ def register(server: TransformersServer) -> None:
             return await server.runs.run(
                 run_id,
                 lambda: run_on_document(
-                    server, run_id, params, on_delta=stream.add, on_stage=on_stage
+                    server, run_id, selection, on_delta=stream.add, on_stage=on_stage
                 ),
             )
         finally:
