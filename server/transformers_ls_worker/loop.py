@@ -83,7 +83,9 @@ class Inbox:
                     request, self._outbox.send, self._abort_current.is_set
                 )
             except Exception as error:  # noqa: BLE001 - one run's failure must not end the others
-                traceback.print_exc(file=sys.stderr)
+                # Frames and type only: the message of an exception may quote the user's text.
+                traceback.print_tb(error.__traceback__, file=sys.stderr)
+                sys.stderr.write(f"{type(error).__name__}\n")
                 why = explain(error)
                 ending = wire.Failed(request.run_id, why.code, why.message, why.hint)
                 if is_poisoned(error):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from transformers_ls.errors import RunCancelledError, UsageError
@@ -40,9 +41,12 @@ class RunRegistry:
         try:
             return await task
         except asyncio.CancelledError:
-            # Wait for the end, so that "no run in progress" also means "no compute in progress".
+            # The run is over when its task is, also for those who cancel it twice. The compute was
+            # told to stop by then; `engine.status()` is busy until it has.
             task.cancel()
-            await asyncio.wait([task])
+            while not task.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([task])
             raise RunCancelledError("The run was stopped.") from None
         finally:
             self._tasks.pop(run_id, None)
