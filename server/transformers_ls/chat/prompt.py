@@ -1,4 +1,4 @@
-"""The prompt of a task: a chat rendered through the template of the model that will answer it."""
+"""What is rendered through a model's template: the chats of documents, and the prompts of tasks."""
 
 from __future__ import annotations
 
@@ -7,10 +7,38 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from transformers_ls.chat.conversation import Conversation
 from transformers_ls.chat.sandbox import RenderRequest, Sandbox
-from transformers_ls.chat.template import find_template
+from transformers_ls.chat.template import ChatTemplate, find_template
 
-__all__ = ["PromptRenderer"]
+__all__ = ["PromptRenderer", "conversation_request"]
+
+
+def conversation_request(
+    template: ChatTemplate,
+    conversation: Conversation,
+    *,
+    add_generation_prompt: bool,
+    tools: Sequence[Any] | None = None,
+    kwargs: Mapping[str, Any] | None = None,
+) -> RenderRequest:
+    """Return how a chat of a document is rendered.
+
+    Args:
+        template: The template, with the special tokens it may use.
+        conversation: The chat; its own tools and template arguments count where none are given.
+        add_generation_prompt: Whether the prompt ends where the model is to answer.
+        tools: Instead of the chat's own.
+        kwargs: Laid over the chat's own template arguments.
+    """
+    return RenderRequest(
+        template=template.source,
+        special_tokens=template.special_tokens,
+        messages=conversation.as_chat(),
+        tools=conversation.tools if tools is None else tools,
+        add_generation_prompt=add_generation_prompt,
+        kwargs={**conversation.template_kwargs, **(kwargs or {})},
+    )
 
 
 class PromptRenderer:

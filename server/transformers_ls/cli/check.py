@@ -121,17 +121,10 @@ async def _check(path: str, checker: _Checker) -> tuple[list[_Found], int]:
 
 async def _check_chat(chat: Conversation, text: str, checker: _Checker) -> list[Problem]:
     from transformers_ls.chat.inspect import inspect
-    from transformers_ls.chat.sandbox import RenderRequest
+    from transformers_ls.chat.prompt import conversation_request
     from transformers_ls.errors import TemplateError
 
-    request = RenderRequest(
-        template=checker.template.source,
-        special_tokens=checker.template.special_tokens,
-        messages=chat.as_chat(),
-        tools=chat.tools,
-        add_generation_prompt=False,
-        kwargs=chat.template_kwargs,
-    )
+    request = conversation_request(checker.template, chat, add_generation_prompt=False)
     problems = await inspect(chat, text, request, checker.sandbox, checker.counter.special_tokens)
     if checker.max_tokens is not None:
         try:

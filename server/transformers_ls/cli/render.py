@@ -60,7 +60,8 @@ async def _render(
 ) -> dict[str, Any]:
     from transformers_ls.chat.conversation import find_conversations
     from transformers_ls.chat.inspect import inspect
-    from transformers_ls.chat.sandbox import RenderRequest, Sandbox
+    from transformers_ls.chat.prompt import conversation_request
+    from transformers_ls.chat.sandbox import Sandbox
     from transformers_ls.chat.template import find_template
     from transformers_ls.hub.resolve import resolve
     from transformers_ls.tokens.tokenizers import load_counter
@@ -81,13 +82,12 @@ async def _render(
     folder = resolve(arguments.model).folder
     template = find_template(folder, model=arguments.model)
     counter = load_counter(folder)
-    request = RenderRequest(
-        template=template.source,
-        special_tokens=template.special_tokens,
-        messages=chat.as_chat(),
-        tools=tools if tools is not None else chat.tools,
+    request = conversation_request(
+        template,
+        chat,
         add_generation_prompt=not arguments.no_generation_prompt,
-        kwargs={**chat.template_kwargs, **kwargs},
+        tools=tools,
+        kwargs=kwargs,
     )
     sandbox = Sandbox()
     try:

@@ -14,8 +14,8 @@ from transformers_ls.chat.conversation import (
 )
 from transformers_ls.chat.inspect import inspect
 from transformers_ls.chat.problems import Problem
-from transformers_ls.chat.prompt import PromptRenderer
-from transformers_ls.chat.sandbox import RenderRequest, Sandbox
+from transformers_ls.chat.prompt import PromptRenderer, conversation_request
+from transformers_ls.chat.sandbox import Sandbox
 from transformers_ls.chat.template import ChatTemplate, find_template
 from transformers_ls.errors import ModelError, UsageError
 from transformers_ls.lsp.analysis import language_of
@@ -76,22 +76,24 @@ class Chats:
                 'A chat is a JSON list of {"role": …, "content": …}, alone or under "messages".',
             )
         name, template = await self.template(document, model)
-        request = _request(template, conversation, add_generation_prompt=add_generation_prompt)
+        request = conversation_request(
+            template, conversation, add_generation_prompt=add_generation_prompt
+        )
         rendered = await self._sandbox.render(request)
         return RenderedChat(conversation, name, template, rendered.text)
 
     async def problems(
-        self, document: Document, specials: Collection[str], *, at_most: int
+        self,
+        document: Document,
+        template: ChatTemplate,
+        specials: Collection[str],
+        *,
+        at_most: int,
     ) -> list[Problem]:
-        """Find what is wrong with the first chats of a document.
-
-        Raises:
-            ModelError: No configured model has a chat template.
-        """
-        _, template = await self.template(document, None)
+        """Find what is wrong with the first chats of a document under a template."""
         found: list[Problem] = []
         for conversation in (await self.find(document))[:at_most]:
-            request = _request(template, conversation, add_generation_prompt=False)
+            request = conversation_request(template, conversation, add_generation_prompt=False)
             found += await inspect(
                 conversation, document.snapshot.text, request, self._sandbox, specials
             )
@@ -130,19 +132,6 @@ class Chats:
         if self._warming is not None:
             await asyncio.wait([self._warming])
         await self._sandbox.close()
-
-
-def _request(
-    template: ChatTemplate, conversation: Conversation, *, add_generation_prompt: bool
-) -> RenderRequest:
-    return RenderRequest(
-        template=template.source,
-        special_tokens=template.special_tokens,
-        messages=conversation.as_chat(),
-        tools=conversation.tools,
-        add_generation_prompt=add_generation_prompt,
-        kwargs=conversation.template_kwargs,
-    )
 
 
 def _template_of(model: str) -> ChatTemplate:

@@ -50,7 +50,7 @@ class Diagnoses:
     async def of(self, document: Document) -> Diagnosis:
         """Return the problems of a document; none where no configured model has a template."""
         try:
-            model, _ = await self._server.chats.template(document, None)
+            model, template = await self._server.chats.template(document, None)
         except ModelError:
             return Diagnosis("no-template")
         counter = self._server.tokenizers.get(model).counter
@@ -62,7 +62,7 @@ class Diagnoses:
             specials,
         ):
             task = asyncio.create_task(
-                self._server.chats.problems(document, specials, at_most=_CHATS_AT_MOST)
+                self._server.chats.problems(document, template, specials, at_most=_CHATS_AT_MOST)
             )
             kept = _Kept(document.snapshot, model, specials, task, str(next(self._ids)))
             now = self._server.documents.get(document.uri)

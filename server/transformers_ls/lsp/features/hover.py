@@ -38,12 +38,14 @@ def register(server: TransformersServer) -> None:
         from transformers_ls.text.regions import region_at
 
         document = server.documents.get(params.text_document.uri)
-        if document is None or not server.configuration.for_uri(document.uri).hover.enabled:
+        if document is None:
+            return None
+        settings = server.configuration.for_uri(document.uri)
+        if not settings.hover.enabled:
             return None
         encoding = server.documents.encoding
         offset = document.snapshot.offset_at(from_lsp_position(params.position), encoding)
         region = region_at(await server.analyses.regions(document), offset)
-        settings = server.configuration.for_uri(document.uri)
         texts: list[str | Snapshot] = [document.snapshot]
         if region is not None:
             texts.insert(0, region.text)
