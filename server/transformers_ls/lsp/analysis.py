@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from transformers_ls.text.document import Document
 from transformers_ls.text.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from transformers_ls.text.regions import Region
+    from transformers_ls.text.regions import Regions
 
 __all__ = ["Analyses", "language_of"]
 
@@ -33,17 +32,13 @@ class Analyses:
     """The regions of the open documents."""
 
     def __init__(self) -> None:
-        self._regions: dict[str, tuple[Snapshot, asyncio.Task[list[Region]]]] = {}
+        self._regions: dict[str, tuple[Snapshot, asyncio.Task[Regions]]] = {}
 
-    async def regions(self, document: Document) -> Sequence[Region]:
-        """Return the regions of one version of a document, in document order."""
-        from transformers_ls.text.regions import find_regions
-
+    async def regions(self, document: Document) -> Regions:
+        """Return the regions of one version of a document."""
         kept = self._regions.get(document.uri)
         if kept is None or kept[0] is not document.snapshot:
-            task = asyncio.create_task(
-                asyncio.to_thread(find_regions, language_of(document), document.snapshot)
-            )
+            task = asyncio.create_task(asyncio.to_thread(_regions_of, document))
             kept = self._regions[document.uri] = (document.snapshot, task)
         # Shielded: several requests wait for one analysis, and one of them may be cancelled.
         return await asyncio.shield(kept[1])
@@ -51,3 +46,9 @@ class Analyses:
     def forget(self, uri: str) -> None:
         """Drop what was found in an older version of a document."""
         self._regions.pop(uri, None)
+
+
+def _regions_of(document: Document) -> Regions:
+    from transformers_ls.text.regions import Regions, find_regions
+
+    return Regions(find_regions(language_of(document), document.snapshot))

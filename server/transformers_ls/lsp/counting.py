@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from transformers_ls.text.snapshot import Snapshot
+from transformers_ls.text.snapshot import Slice, Snapshot
 
 if TYPE_CHECKING:
     from transformers_ls.lsp.server import TransformersServer
@@ -38,7 +38,7 @@ class Counted:
 
 
 async def count_texts(
-    server: TransformersServer, models: Sequence[str], texts: Sequence[str | Snapshot]
+    server: TransformersServer, models: Sequence[str], texts: Sequence[str | Slice | Snapshot]
 ) -> list[Counted]:
     """Count texts with each model's tokenizer; those that are not ready say so at once."""
 
@@ -52,16 +52,19 @@ async def count_texts(
 
 
 def _count(
-    server: TransformersServer, entry: Entry, texts: Sequence[str | Snapshot]
+    server: TransformersServer, entry: Entry, texts: Sequence[str | Slice | Snapshot]
 ) -> tuple[int, ...]:
     counter, cache = entry.counter, server.tokenizers.counts
     assert counter is not None
-    return tuple(
-        cache.count_snapshot(counter, text)
-        if isinstance(text, Snapshot)
-        else cache.count(counter, text)
-        for text in texts
-    )
+
+    def count(text: str | Slice | Snapshot) -> int:
+        if isinstance(text, Snapshot):
+            return cache.count_snapshot(counter, text)
+        if isinstance(text, Slice):
+            return cache.count_slice(counter, text)
+        return cache.count(counter, text)
+
+    return tuple(map(count, texts))
 
 
 def display_name(model: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from transformers_ls.text.chunks import BREAKS, CHARS, UNITS, Block, Leaf, blocks_of, leaves_of
 from transformers_ls.text.positions import (
@@ -20,7 +21,7 @@ from transformers_ls.text.positions import (
     units_of,
 )
 
-__all__ = ["Position", "PositionEncoding", "Range", "Snapshot"]
+__all__ = ["Position", "PositionEncoding", "Range", "Slice", "Snapshot"]
 
 _SMALL_LEAF = 512
 _SMALL_BLOCK = 16
@@ -221,6 +222,20 @@ class Snapshot:
         index, inside = block.find(CHARS, inside)
         before = self._root.before(unit, number) + block.before(unit, index)
         return before + units_of(block.children[index].text[:inside], encoding)
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A part of a snapshot, by its code points; cheap to make and to pass on."""
+
+    snapshot: Snapshot
+    start: int
+    end: int
+
+    @property
+    def text(self) -> str:
+        """The text of the part."""
+        return self.snapshot.slice(self.start, self.end)
 
 
 def _splits(left: str, right: str) -> bool:

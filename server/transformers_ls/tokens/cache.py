@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from weakref import WeakKeyDictionary
 
-from transformers_ls.text.snapshot import Snapshot
+from transformers_ls.text.snapshot import Slice, Snapshot
 from transformers_ls.tokens.counter import Counter
 
 __all__ = ["CountCache"]
@@ -47,6 +47,10 @@ class CountCache:
                     (_, oldest), _ = self._texts.popitem(last=False)
                     self._room += len(oldest)
         return tokens
+
+    def count_slice(self, counter: Counter, part: Slice) -> int:
+        """Return the number of tokens of a part of a document, read as a text of its own."""
+        return self.count(counter, part.text)
 
     def count_snapshot(self, counter: Counter, snapshot: Snapshot) -> int:
         """Return the number of tokens of a whole document."""

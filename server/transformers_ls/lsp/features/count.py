@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from transformers_ls.lsp.counting import Counted, count_texts
 from transformers_ls.lsp.documents import from_lsp_range
 from transformers_ls.lsp.messages import COUNT, CountParams, CountResult, ModelCounts
-from transformers_ls.text.snapshot import Snapshot
+from transformers_ls.text.snapshot import Slice, Snapshot
 
 if TYPE_CHECKING:
     from transformers_ls.lsp.server import TransformersServer
@@ -20,9 +20,11 @@ def register(server: TransformersServer) -> None:
     async def on_count(params: CountParams) -> CountResult:
         document = server.document(params.text_document.uri)
         snapshot, encoding = document.snapshot, server.documents.encoding
-        texts: list[str | Snapshot] = [
-            snapshot.slice(
-                snapshot.offset_at(span.start, encoding), snapshot.offset_at(span.end, encoding)
+        texts: list[str | Slice | Snapshot] = [
+            Slice(
+                snapshot,
+                snapshot.offset_at(span.start, encoding),
+                snapshot.offset_at(span.end, encoding),
             )
             for span in map(from_lsp_range, params.ranges)
         ] or [snapshot]

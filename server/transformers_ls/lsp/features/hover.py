@@ -18,7 +18,7 @@ from transformers_ls.lsp.counting import (
 )
 from transformers_ls.lsp.documents import from_lsp_position, to_lsp_range
 from transformers_ls.text.document import Document
-from transformers_ls.text.snapshot import Snapshot
+from transformers_ls.text.snapshot import Slice, Snapshot
 
 if TYPE_CHECKING:
     from transformers_ls.lsp.server import TransformersServer
@@ -35,8 +35,6 @@ def register(server: TransformersServer) -> None:
 
     @server.feature(types.TEXT_DOCUMENT_HOVER)
     async def on_hover(params: types.HoverParams) -> types.Hover | None:
-        from transformers_ls.text.regions import region_at
-
         document = server.documents.get(params.text_document.uri)
         if document is None:
             return None
@@ -45,10 +43,10 @@ def register(server: TransformersServer) -> None:
             return None
         encoding = server.documents.encoding
         offset = document.snapshot.offset_at(from_lsp_position(params.position), encoding)
-        region = region_at(await server.analyses.regions(document), offset)
-        texts: list[str | Snapshot] = [document.snapshot]
+        region = (await server.analyses.regions(document)).at(offset)
+        texts: list[str | Slice | Snapshot] = [document.snapshot]
         if region is not None:
-            texts.insert(0, region.text)
+            texts.insert(0, region.body)
         counted = await count_texts(server, settings.tokenizers, texts)
         parts = [_title(region), _table(counted, region)]
         parts += _notes(counted, region)

@@ -27,14 +27,10 @@ def register(server: TransformersServer) -> None:
         encoding, snapshot = server.documents.encoding, document.snapshot
         first = snapshot.offset_at(from_lsp_position(params.range.start), encoding)
         last = snapshot.offset_at(from_lsp_position(params.range.end), encoding)
-        regions = [
-            region
-            for region in await server.analyses.regions(document)
-            if first <= region.anchor <= last
-        ]
+        regions = (await server.analyses.regions(document)).between(first, last)
         if any(region.kind == "message" for region in regions):
             server.chats.warm_up()
-        texts = [region.text for region in regions]
+        texts = [region.body for region in regions]
         (counted,) = await count_texts(server, settings.tokenizers[:1], texts)
         if not counted.ready:
             return []

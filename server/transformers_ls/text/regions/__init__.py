@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from transformers_ls.text.regions.index import Regions
 from transformers_ls.text.regions.model import Region, region_at
 from transformers_ls.text.snapshot import Snapshot
 
-__all__ = ["Region", "find_regions", "region_at"]
+__all__ = ["Region", "Regions", "find_regions", "region_at"]
 
 
 def find_regions(language_id: str, snapshot: Snapshot) -> list[Region]:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
+from transformers_ls.text.snapshot import Slice
+
 __all__ = ["Region", "in_document_order", "region_at"]
 
 
@@ -29,6 +31,11 @@ class Region:
     anchor: int = 0
     """Where an inlay hint goes: the end of the heading or of the fence's first line, or right after
     the closing quote."""
+
+    @property
+    def body(self) -> str | Slice:
+        """What to count: `text`, or its place in the snapshot where both are the same."""
+        return self.text
 
 
 def in_document_order(regions: Iterable[Region]) -> list[Region]:
