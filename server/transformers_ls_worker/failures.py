@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from transformers_ls_worker.wire import FailureCode
 
-__all__ = ["RunAborted", "RunError", "explain", "is_poisoned"]
+__all__ = ["RunAborted", "RunError", "explain", "is_out_of_memory", "is_poisoned"]
 
 
 class RunAborted(BaseException):
@@ -26,13 +26,10 @@ class RunError(Exception):
 
 def explain(error: Exception) -> RunError:
     """Return what to tell the user about any exception of a run."""
-    import torch
-
     if isinstance(error, RunError):
         return error
     text = str(error)
-    no_memory = isinstance(error, torch.OutOfMemoryError | MemoryError)
-    if no_memory or "can't allocate memory" in text:
+    if is_out_of_memory(error):
         return RunError(
             "out-of-memory",
             "There was not enough memory for this run.",
@@ -44,6 +41,14 @@ def explain(error: Exception) -> RunError:
         f"The run failed with {type(error).__name__}: {first_line}",
         "See the worker's log (level debug) for the whole story.",
     )
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether a computation needed more memory than there is."""
+    import torch
+
+    known = isinstance(error, torch.OutOfMemoryError | MemoryError)
+    return known or "can't allocate memory" in str(error)
 
 
 def is_poisoned(error: Exception) -> bool:

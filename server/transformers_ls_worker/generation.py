@@ -1,10 +1,10 @@
-"""One run: a prompt in, pieces of text out, as `model.generate` makes them."""
+"""One run: prompts in, pieces of text out, as `model.generate` makes them."""
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,11 @@ import torch
 
 from transformers_ls_worker import wire
 from transformers_ls_worker.device import Placement, use_threads
-from transformers_ls_worker.failures import RunAborted, RunError
+from transformers_ls_worker.failures import RunAborted, is_out_of_memory
 from transformers_ls_worker.models import LoadedModel, Models
-from transformers_ls_worker.text import Detokenizer, StopStrings
+from transformers_ls_worker.rows import Row, prompt_ids
 
 __all__ = ["generate"]
-
-_CONTEXT_TOKENS = 6
-"""How many ids of the prompt the first piece of text is decoded with; vLLM takes 5."""
 
 
 def generate(
@@ -48,18 +45,21 @@ def generate(
         loaded, run.load_seconds = models.get(
             path, lambda percent: run.stage("loading", f"Loading {path.name}", percent), run.check
         )
-        ids = _prompt_ids(request, loaded)
-        run.prompt_tokens = len(ids)
+        run.rows = [
+            Row(request, number, loaded, prompt_ids(request, prompt, loaded), send)
+            for number, prompt in enumerate(request.prompts)
+        ]
         run.check()
         run.stage("running", f"Running {path.name}", None)
-        run.compute(loaded, ids, placement)
+        run.compute(loaded, placement)
+        reason = run.finish_reason
     except RunAborted:
-        run.finish_reason = "abort"
+        reason = "abort"
     return wire.Done(
         run_id=request.run_id,
-        finish_reason=run.finish_reason,
-        prompt_tokens=run.prompt_tokens,
-        completion_tokens=run.completion_tokens,
+        finish_reason=reason,
+        prompt_tokens=sum(row.prompt_tokens for row in run.rows),
+        completion_tokens=sum(row.completion_tokens for row in run.rows),
         time_to_first_token=run.time_to_first_token,
         seconds=time.monotonic() - run.started,
         device=str(placement.device),
@@ -67,27 +67,6 @@ def generate(
         load_seconds=run.load_seconds,
         seed=run.seed,
     )
-
-
-def _prompt_ids(request: wire.Generate, loaded: LoadedModel) -> list[int]:
-    """Tokenize the prompt and see that it fits, before anything is computed."""
-    tokenizer = loaded.tokenizer
-    ids: list[int] = tokenizer(
-        request.prompt, add_special_tokens=request.add_special_tokens, verbose=False
-    ).input_ids
-    if not ids:
-        start = tokenizer.bos_token_id
-        if start is None:
-            raise RunError("internal", "The prompt is empty.", "Write something to continue.")
-        ids = [start]
-    if loaded.window is not None and len(ids) >= loaded.window:
-        raise RunError(
-            "prompt-too-long",
-            f"The prompt has {len(ids):,} tokens, but the model's window holds "
-            f"{loaded.window:,} for prompt and answer together.",
-            "Select less text, or choose a model with a larger context window.",
-        )
-    return ids
 
 
 class _Run:
@@ -101,15 +80,18 @@ class _Run:
     ) -> None:
         self.started = time.monotonic()
         self.load_seconds = 0.0
-        self.prompt_tokens = 0
-        self.completion_tokens = 0
         self.time_to_first_token: float | None = None
-        self.finish_reason: wire.FinishReason = "length"
         self.seed: int | None = None
+        self.rows: list[Row] = []
         self._request = request
         self._send = send
         self._aborted = aborted
-        self._stops = StopStrings(request.stop)
+
+    @property
+    def finish_reason(self) -> wire.FinishReason:
+        """Why the run ended; the limit, when any of its rows met it."""
+        reasons = [row.finish_reason for row in self.rows]
+        return "length" if "length" in reasons else reasons[-1]
 
     def check(self) -> None:
         """Raise `RunAborted` when the user stopped the run."""
@@ -120,65 +102,84 @@ class _Run:
         """Tell what the run does before its first token."""
         self._send(wire.Stage(self._request.run_id, name, message, percent))
 
-    def compute(self, loaded: LoadedModel, ids: list[int], placement: Placement) -> None:
+    def compute(self, loaded: LoadedModel, placement: Placement) -> None:
         """Generate, and send the text as it comes."""
+        options = self._options(loaded)
+        # The penalty would hit the padding of the shorter rows, which is often the end token.
+        together = len(self.rows) if self._request.repetition_penalty in (None, 1) else 1
+        with _abortable(loaded.model, self.check), torch.inference_mode():
+            for start in range(0, len(self.rows), together):
+                self._batch(self.rows[start : start + together], loaded, placement, options)
+
+    def _batch(
+        self,
+        rows: Sequence[Row],
+        loaded: LoadedModel,
+        placement: Placement,
+        options: dict[str, Any],
+    ) -> None:
+        """Compute rows together; where memory ends, the ones that are left in two halves."""
+        use_threads(placement, "prompt")
+        try:
+            self._generate(rows, loaded, placement, options)
+        except Exception as error:
+            left = [row for row in rows if not row.over]
+            if len(rows) == 1 or not is_out_of_memory(error):
+                raise
+        else:
+            return
+        # Out of the handler: the exception would hold the tensors that filled the memory.
+        Models.give_back(placement)
+        middle = -(-len(left) // 2)
+        for half in filter(None, (left[:middle], left[middle:])):
+            self._batch(half, loaded, placement, options)
+
+    def _generate(
+        self,
+        rows: Sequence[Row],
+        loaded: LoadedModel,
+        placement: Placement,
+        options: dict[str, Any],
+    ) -> None:
         from transformers import StoppingCriteriaList
 
-        tokenizer, model = loaded.tokenizer, loaded.model
-        text = Detokenizer(
-            lambda some: str(
-                tokenizer.decode(some, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-            ),
-            ids[-_CONTEXT_TOKENS:],
-        )
-        end_tokens = _end_tokens(model.generation_config)
-
-        def take(token: int) -> bool:
-            """Take a new token; say whether the run is over."""
-            self.completion_tokens += 1
+        def take(tokens: list[int]) -> list[bool]:
+            """Take a step's new tokens; say which rows are over."""
+            self.check()
             if self.time_to_first_token is None:
                 self.time_to_first_token = time.monotonic() - self.started
-                use_threads(placement, "decode")
-            if token in end_tokens:
-                self.finish_reason = "eos"
-                return True
-            self._show(text.push(token))
-            if self._stops.hit:
-                self.finish_reason = "stop"
-            return self._stops.hit
+            use_threads(placement, "decode")
+            for row, token in zip(rows, tokens, strict=True):
+                row.take(token)
+            return [row.over for row in rows]
 
-        use_threads(placement, "prompt")
-        inputs = torch.tensor([ids], device=placement.device)
-        with _abortable(model, self.check), torch.inference_mode():
-            model.generate(
-                inputs,
-                attention_mask=torch.ones_like(inputs),
-                stopping_criteria=StoppingCriteriaList([_Tap(take, self.check)]),
-                **self._options(loaded, end_tokens),
-            )
-        self._show(text.finish())
-        self._show(self._stops.finish())
-        if self._stops.hit:
-            self.finish_reason = "stop"
+        longest = max(len(row.ids) for row in rows)
+        padding = options["pad_token_id"]
+        inputs = [[padding] * (longest - len(row.ids)) + row.ids for row in rows]
+        mask = [[0] * (longest - len(row.ids)) + [1] * len(row.ids) for row in rows]
+        loaded.model.generate(
+            torch.tensor(inputs, device=placement.device),
+            attention_mask=torch.tensor(mask, device=placement.device),
+            stopping_criteria=StoppingCriteriaList([_Tap(take)]),
+            max_new_tokens=max(row.room for row in rows),
+            **options,
+        )
+        for row in rows:
+            row.finish()
 
-    def _show(self, text: str) -> None:
-        if shown := self._stops.push(text):
-            self._send(wire.Delta(self._request.run_id, shown, self.completion_tokens))
-
-    def _options(self, loaded: LoadedModel, end_tokens: frozenset[int]) -> dict[str, Any]:
+    def _options(self, loaded: LoadedModel) -> dict[str, Any]:
         request, defaults = self._request, loaded.model.generation_config
-        room = None if loaded.window is None else loaded.window - self.prompt_tokens
-        limit = request.max_new_tokens
+        padding = defaults.pad_token_id
+        if padding is None:
+            padding = min(loaded.end_tokens, default=0)
         options: dict[str, Any] = {
-            "max_new_tokens": limit if room is None else min(limit, room),
             "num_beams": 1,
             "num_return_sequences": 1,
             "return_dict_in_generate": False,
+            "pad_token_id": padding,
         }
         if request.repetition_penalty is not None:
             options["repetition_penalty"] = request.repetition_penalty
-        if defaults.pad_token_id is None and end_tokens:
-            options["pad_token_id"] = min(end_tokens)
         if not request.temperature:
             return {**options, "do_sample": False}
         self.seed = secrets.randbits(32) if request.seed is None else request.seed
@@ -186,27 +187,18 @@ class _Run:
         return {**options, "do_sample": True, "temperature": request.temperature}
 
 
-def _end_tokens(generation_config: Any) -> frozenset[int]:
-    ends = generation_config.eos_token_id
-    if ends is None:
-        return frozenset()
-    return frozenset(ends if isinstance(ends, list | tuple) else [ends])
-
-
 class _Tap:
-    """A stopping criterion that sees each token at once, and before the next one is computed.
+    """A stopping criterion that sees each step's tokens at once, before the next is computed.
 
-    A streamer would see it one step later: `generate` asks its criteria first.
+    A streamer would see them one step later: `generate` asks its criteria first.
     """
 
-    def __init__(self, take: Callable[[int], bool], check: Callable[[], None]) -> None:
+    def __init__(self, take: Callable[[list[int]], list[bool]]) -> None:
         self._take = take
-        self._check = check
 
     def __call__(self, input_ids: Any, _scores: Any, **_kwargs: Any) -> Any:
-        self._check()
-        over = self._take(int(input_ids[0, -1]))
-        return torch.full((input_ids.shape[0],), over, device=input_ids.device, dtype=torch.bool)
+        over = self._take(input_ids[:, -1].tolist())
+        return torch.tensor(over, device=input_ids.device, dtype=torch.bool)
 
 
 @contextmanager

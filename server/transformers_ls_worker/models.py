@@ -32,6 +32,8 @@ class LoadedModel:
     tokenizer: Any
     window: int | None
     """How many tokens prompt and answer may have together; None when the config does not say."""
+    end_tokens: frozenset[int] = frozenset()
+    """The tokens that end an answer."""
 
 
 class Models:
@@ -64,23 +66,24 @@ class Models:
         tell(0)
         while len(self._loaded) >= self._limit:
             self._loaded.popitem(last=False)
-        self._give_back()
+        self.give_back(self._placement)
         try:
             with _progress(tell, check):
                 loaded = _load(path, self._placement)
         except RunAborted:
-            self._give_back()
+            self.give_back(self._placement)
             raise
         except Exception as error:
-            self._give_back()
+            self.give_back(self._placement)
             raise _load_error(path, error) from error
         self._loaded[key] = loaded
         return loaded, time.monotonic() - started
 
-    def _give_back(self) -> None:
+    @staticmethod
+    def give_back(placement: Placement) -> None:
         """Return freed memory to the device; Python and torch would keep it for later."""
         gc.collect()
-        accelerator: Any = getattr(torch, self._placement.device.type)
+        accelerator: Any = getattr(torch, placement.device.type)
         if hasattr(accelerator, "empty_cache"):
             accelerator.empty_cache()
 
@@ -142,7 +145,19 @@ def _load(path: Path, placement: Placement) -> LoadedModel:
     model.to(placement.device).eval()
     config = model.config.get_text_config(decoder=True)
     window = getattr(config, "max_position_embeddings", None)
-    return LoadedModel(model, tokenizer, window if isinstance(window, int) else None)
+    return LoadedModel(
+        model,
+        tokenizer,
+        window if isinstance(window, int) else None,
+        _end_tokens(model.generation_config),
+    )
+
+
+def _end_tokens(generation_config: Any) -> frozenset[int]:
+    ends = generation_config.eos_token_id
+    if ends is None:
+        return frozenset()
+    return frozenset(ends if isinstance(ends, list | tuple) else [ends])
 
 
 def _load_error(path: Path, error: Exception) -> RunError:

@@ -12,6 +12,7 @@ front                                     worker
   │ ── Generate(run_id, folder, prompt …) ─► │   runs are done one after the other, in order
   │ ◄────────────────── Stage(run_id, …) *   │   loading 10 %, loading 60 % …
   │ ◄────────────────── Delta(run_id, …) *   │
+  │ ◄───────────────── RowEnd(run_id, …) *   │   one for each prompt of a batch
   │ ── Abort(run_id) ──────────────────────► │   any time, also for a run that waits
   │ ◄── Done(run_id, …) or Failed(run_id, …) │   exactly one of them ends each run
   │ ── Shutdown ───────────────────────────► │   or the end of its standard input
@@ -41,6 +42,7 @@ __all__ = [
     "Generate",
     "Hello",
     "Ready",
+    "RowEnd",
     "Shutdown",
     "Stage",
     "ToWorker",
@@ -48,7 +50,7 @@ __all__ = [
     "encode",
 ]
 
-WIRE_VERSION = 1
+WIRE_VERSION = 2
 """Raised with every change that an older peer would misread; both sides must have the same."""
 
 MAX_FRAME_BYTES = 64 * 1024 * 1024
@@ -104,6 +106,13 @@ class Generate:
     repetition_penalty: float | None = None
     """Divides the scores of tokens that are in the text already; 1 or None changes nothing
     (Keskar et al. 2019, https://arxiv.org/abs/1909.05858)."""
+    others: tuple[str, ...] = ()
+    """More prompts, computed beside the first one as the rows 1, 2 … of a batch."""
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """All prompts, by their rows."""
+        return (self.prompt, *self.others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +166,28 @@ class Delta:
     text: str
     tokens: int
     """How many tokens were generated so far; a piece may hold several, or a part of none."""
+    row: int = 0
+    """Which prompt of a batch it answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowEnd:
+    """Worker to front: one prompt of a batch is answered; the others may still be computed."""
+
+    kind: ClassVar[str] = "row_end"
+    run_id: str
+    row: int
+    finish_reason: FinishReason
+    prompt_tokens: int
+    completion_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Worker to front: the run ended as it should, and no longer computes."""
+    """Worker to front: the run ended as it should, and no longer computes.
+
+    For a batch the tokens are the sums of its rows, and one row that was cut makes it `"length"`.
+    """
 
     kind: ClassVar[str] = "done"
     run_id: str
@@ -192,10 +218,11 @@ class Failed:
 
 
 ToWorker: TypeAlias = Hello | Generate | Abort | Shutdown
-FromWorker: TypeAlias = Ready | Stage | Delta | Done | Failed
+FromWorker: TypeAlias = Ready | Stage | Delta | RowEnd | Done | Failed
 
 _KINDS: dict[str, type[Any]] = {
-    cls.kind: cls for cls in (Hello, Generate, Abort, Shutdown, Ready, Stage, Delta, Done, Failed)
+    cls.kind: cls
+    for cls in (Hello, Generate, Abort, Shutdown, Ready, Stage, Delta, RowEnd, Done, Failed)
 }
 # How a JSON value is recognized for each annotation that occurs above; they are strings because
 # annotations are not evaluated. bool is an int in Python, so it is told apart by hand.

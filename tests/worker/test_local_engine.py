@@ -238,3 +238,35 @@ async def test_an_interpreter_without_torch(tmp_path):
             await collect(generation(engine, tmp_path))
     finally:
         await engine.close()
+
+
+async def test_a_batch_answers_each_prompt(engine, llama):
+    prompts = ["The quick", "Brown", "A fox jumped over"]
+    alone = [(await collect(generation(engine, llama, p)))[-1].generated_text for p in prompts]
+    texts, ends = ["", "", ""], {}
+    for item in await collect(engine.generate_batch(prompts, model=str(llama), max_new_tokens=20)):
+        if item.finish_reason:
+            ends[item.row] = item
+        else:
+            texts[item.row] += item.text
+    assert texts == alone
+    assert sorted(ends) == [0, 1, 2]
+    assert {end.finish_reason for end in ends.values()} == {"length"}
+    assert all(end.completion_tokens == 20 and end.prompt_tokens > 0 for end in ends.values())
+
+
+async def test_a_batch_of_one_chat(engine, llama):
+    message = {"role": "user", "content": "Hello"}
+    items = await collect(engine.generate_batch([[message]], model=str(llama), max_new_tokens=4))
+    chat = engine.chat_completion([message], model=str(llama), max_tokens=4)
+    expected = "".join(item.choices[0].delta.content for item in await collect(chat))
+    assert "".join(item.text for item in items) == expected
+    assert items[-1].finish_reason == "length"
+    assert items[-1].completion_tokens == 4
+
+
+async def test_closing_a_batch_stops_the_compute(engine, llama):
+    batch = engine.generate_batch(["a", "b"], model=str(llama), max_new_tokens=50_000)
+    async with aclosing(batch):
+        await anext(batch)
+    await until(engine, "idle")

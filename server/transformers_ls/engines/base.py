@@ -8,12 +8,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from huggingface_hub import ChatCompletionStreamOutput, TextGenerationStreamOutput
 
-__all__ = ["Engine", "EngineState", "EngineStatus", "Stage", "StageListener"]
+__all__ = [
+    "BatchItem",
+    "Engine",
+    "EngineState",
+    "EngineStatus",
+    "Prompt",
+    "Stage",
+    "StageListener",
+]
 
 EngineState = Literal["stopped", "starting", "idle", "busy", "failed"]
 
@@ -44,6 +52,22 @@ class Stage:
 
 
 StageListener = Callable[[Stage], None]
+
+Prompt: TypeAlias = str | Sequence[Mapping[str, Any]]
+"""A text to continue, or the messages of a chat to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchItem:
+    """A piece of the answer to one prompt of a batch."""
+
+    row: int
+    """Which prompt it answers."""
+    text: str
+    finish_reason: Literal["stop", "length"] | None = None
+    """Set in the last item of a row, which holds no text but the tokens that it took."""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
 
 
 class Engine(Protocol):
@@ -81,6 +105,25 @@ class Engine(Protocol):
         on_stage: StageListener | None = None,
     ) -> AsyncGenerator[TextGenerationStreamOutput, None]:
         """Stream the continuation of a prompt; the last item carries `details`."""
+        ...
+
+    def generate_batch(
+        self,
+        prompts: Sequence[Prompt],
+        *,
+        model: str,
+        max_new_tokens: int,
+        temperature: float | None = None,
+        repetition_penalty: float | None = None,
+        seed: int | None = None,
+        stop: Sequence[str] | None = None,
+        on_stage: StageListener | None = None,
+    ) -> AsyncGenerator[BatchItem, None]:
+        """Answer several prompts beside each other, all of them texts or all of them chats.
+
+        This one is ours: the client has no batches. The items of the rows come mixed as they are
+        computed, those of one row in order.
+        """
         ...
 
     def status(self) -> EngineStatus:

@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from transformers_ls.engines import outputs
-from transformers_ls.engines.base import EngineState, EngineStatus, Stage, StageListener
+from transformers_ls.engines.base import (
+    BatchItem,
+    EngineState,
+    EngineStatus,
+    Prompt,
+    Stage,
+    StageListener,
+)
 from transformers_ls.engines.worker_process import WorkerProcess, WorkerRun
 from transformers_ls.errors import (
     EngineDiedError,
@@ -95,27 +102,22 @@ class LocalEngine:
 
         The last item has `usage`, `finish_reason` and the attribute `facts` (`LocalFacts`).
         """
-        _check_options(max_tokens, temperature)
-        self._begin_start(on_stage)
-        closings = self._closings
-        folder = await asyncio.to_thread(self._resolve, model)
-        request = wire.Generate(
-            run_id=uuid.uuid4().hex,
-            model=str(folder),
-            prompt=await self._render_chat(folder, messages),
-            add_special_tokens=False,
+        frames = self._ask(
+            [messages],
+            model=model,
             max_new_tokens=max_tokens,
             temperature=temperature,
             repetition_penalty=repetition_penalty,
             seed=seed,
-            stop=tuple(stop or ()),
+            stop=stop,
+            on_stage=on_stage,
         )
-        async with aclosing(self._run(request, model, on_stage, closings)) as frames:
+        async with aclosing(frames):
             async for frame in frames:
                 if isinstance(frame, wire.Delta):
-                    yield outputs.chat_delta(request.run_id, model, frame.text)
-                else:
-                    yield outputs.chat_end(request.run_id, model, frame)
+                    yield outputs.chat_delta(frame.run_id, model, frame.text)
+                elif isinstance(frame, wire.Done):
+                    yield outputs.chat_end(frame.run_id, model, frame)
 
     async def text_generation(
         self,
@@ -134,29 +136,57 @@ class LocalEngine:
         The last item has `details`, `generated_text` and the attribute `facts` (`LocalFacts`).
         Stop strings are not part of the text.
         """
-        _check_options(max_new_tokens, temperature)
-        self._begin_start(on_stage)
-        closings = self._closings
-        request = wire.Generate(
-            run_id=uuid.uuid4().hex,
-            model=str(await asyncio.to_thread(self._resolve, model)),
-            prompt=prompt,
+        frames = self._ask(
+            [prompt],
+            model=model,
             max_new_tokens=max_new_tokens,
             temperature=temperature,
             repetition_penalty=repetition_penalty,
             seed=seed,
-            stop=tuple(stop or ()),
+            stop=stop,
+            on_stage=on_stage,
         )
         text = ""
         index = 0
-        async with aclosing(self._run(request, model, on_stage, closings)) as frames:
+        async with aclosing(frames):
             async for frame in frames:
                 if isinstance(frame, wire.Delta):
                     text += frame.text
                     yield outputs.generation_delta(index, frame.text)
                     index += 1
-                else:
+                elif isinstance(frame, wire.Done):
                     yield outputs.generation_end(index, text, frame)
+
+    async def generate_batch(
+        self,
+        prompts: Sequence[Prompt],
+        *,
+        model: str,
+        max_new_tokens: int,
+        temperature: float | None = None,
+        repetition_penalty: float | None = None,
+        seed: int | None = None,
+        stop: Sequence[str] | None = None,
+        on_stage: StageListener | None = None,
+    ) -> AsyncGenerator[BatchItem, None]:
+        """Answer several prompts as one padded batch; see `Engine.generate_batch`."""
+        frames = self._ask(
+            prompts,
+            model=model,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            repetition_penalty=repetition_penalty,
+            seed=seed,
+            stop=stop,
+            on_stage=on_stage,
+        )
+        async with aclosing(frames):
+            async for frame in frames:
+                # The one row of a batch of one ends with its run.
+                if isinstance(frame, wire.Delta):
+                    yield BatchItem(frame.row, frame.text)
+                elif isinstance(frame, wire.RowEnd) or len(prompts) == 1:
+                    yield outputs.row_end(frame)
 
     def status(self) -> EngineStatus:
         """Say what the engine is doing now.
@@ -205,9 +235,47 @@ class LocalEngine:
             await worker.close()
         self._changed()
 
+    async def _ask(
+        self,
+        prompts: Sequence[Prompt],
+        *,
+        model: str,
+        max_new_tokens: int,
+        temperature: float | None,
+        repetition_penalty: float | None,
+        seed: int | None,
+        stop: Sequence[str] | None,
+        on_stage: StageListener | None,
+    ) -> AsyncGenerator[wire.Delta | wire.RowEnd | wire.Done, None]:
+        """Find the model, write the prompts as it sees them, and do the run."""
+        _check_options(max_new_tokens, temperature)
+        self._begin_start(on_stage)
+        closings = self._closings
+        folder = await asyncio.to_thread(self._resolve, model)
+        texts = [
+            prompt if isinstance(prompt, str) else await self._render_chat(folder, prompt)
+            for prompt in prompts
+        ]
+        request = wire.Generate(
+            run_id=uuid.uuid4().hex,
+            model=str(folder),
+            prompt=texts[0],
+            others=tuple(texts[1:]),
+            # A rendered chat has its special tokens in the text.
+            add_special_tokens=isinstance(prompts[0], str),
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            repetition_penalty=repetition_penalty,
+            seed=seed,
+            stop=tuple(stop or ()),
+        )
+        async with aclosing(self._run(request, model, on_stage, closings)) as frames:
+            async for frame in frames:
+                yield frame
+
     async def _run(
         self, request: wire.Generate, model: str, on_stage: StageListener | None, closings: int
-    ) -> AsyncGenerator[wire.Delta | wire.Done, None]:
+    ) -> AsyncGenerator[wire.Delta | wire.RowEnd | wire.Done, None]:
         """Do a run in the worker; closing the iterator tells the worker to stop at once."""
         while True:
             if closings != self._closings:
@@ -283,7 +351,7 @@ class LocalEngine:
 
 async def _frames(
     run: WorkerRun, on_stage: StageListener | None
-) -> AsyncGenerator[wire.Delta | wire.Done, None]:
+) -> AsyncGenerator[wire.Delta | wire.RowEnd | wire.Done, None]:
     while True:
         frame = await run.next()
         if isinstance(frame, wire.Stage):

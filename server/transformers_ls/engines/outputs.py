@@ -6,12 +6,20 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from transformers_ls.engines.base import BatchItem
 from transformers_ls_worker import wire
 
 if TYPE_CHECKING:
     from huggingface_hub import ChatCompletionStreamOutput, TextGenerationStreamOutput
 
-__all__ = ["LocalFacts", "chat_delta", "chat_end", "generation_delta", "generation_end"]
+__all__ = [
+    "LocalFacts",
+    "chat_delta",
+    "chat_end",
+    "generation_delta",
+    "generation_end",
+    "row_end",
+]
 
 _CHAT_REASONS = {"eos": "stop", "stop": "stop", "length": "length"}
 _GENERATION_REASONS = {"eos": "eos_token", "stop": "stop_sequence", "length": "length"}
@@ -100,6 +108,17 @@ def generation_end(index: int, text: str, done: wire.Done) -> TextGenerationStre
     )
     item.facts = LocalFacts.of(done)
     return item
+
+
+def row_end(frame: wire.RowEnd | wire.Done) -> BatchItem:
+    """Return the last item of a batch's row: no text, but why it ended and what it used."""
+    return BatchItem(
+        frame.row if isinstance(frame, wire.RowEnd) else 0,
+        "",
+        "length" if frame.finish_reason == "length" else "stop",
+        frame.prompt_tokens,
+        frame.completion_tokens,
+    )
 
 
 def _chat(

@@ -1,0 +1,130 @@
+"""One prompt of a run and its answer, as a row of the batch that is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from transformers_ls_worker import wire
+from transformers_ls_worker.failures import RunError
+from transformers_ls_worker.models import LoadedModel
+from transformers_ls_worker.text import Detokenizer, StopStrings
+
+__all__ = ["Row", "prompt_ids"]
+
+_CONTEXT_TOKENS = 6
+"""How many ids of the prompt the first piece of text is decoded with; vLLM takes 5."""
+
+
+def prompt_ids(request: wire.Generate, prompt: str, loaded: LoadedModel) -> list[int]:
+    """Tokenize a prompt and see that it fits, before anything is computed.
+
+    Raises:
+        RunError: It does not fit, or is empty for a model that has no BOS token.
+    """
+    tokenizer = loaded.tokenizer
+    ids: list[int] = tokenizer(
+        prompt, add_special_tokens=request.add_special_tokens, verbose=False
+    ).input_ids
+    if not ids:
+        start = tokenizer.bos_token_id
+        if start is None:
+            raise RunError("internal", "The prompt is empty.", "Write something to continue.")
+        ids = [start]
+    if loaded.window is not None and len(ids) >= loaded.window:
+        raise RunError(
+            "prompt-too-long",
+            f"The prompt has {len(ids):,} tokens, but the model's window holds "
+            f"{loaded.window:,} for prompt and answer together.",
+            "Select less text, or choose a model with a larger context window.",
+        )
+    return ids
+
+
+class Row:
+    """A prompt and what was generated for it so far.
+
+    Args:
+        request: The run it belongs to.
+        number: Its place in the batch.
+        loaded: The model.
+        ids: The prompt's tokens.
+        send: Takes the frames with its text.
+    """
+
+    def __init__(
+        self,
+        request: wire.Generate,
+        number: int,
+        loaded: LoadedModel,
+        ids: list[int],
+        send: Callable[[wire.FromWorker], None],
+    ) -> None:
+        self.ids = ids
+        """The prompt and the answer so far: what a restart goes on from."""
+        self.prompt_tokens = len(ids)
+        self.completion_tokens = 0
+        self.finish_reason: wire.FinishReason = "length"
+        self.over = False
+        """Whether its answer is complete; the tokens of later steps are padding."""
+        window = loaded.window
+        limit = request.max_new_tokens
+        self._limit = limit if window is None else min(limit, window - len(ids))
+        self._end_tokens = loaded.end_tokens
+        self._request = request
+        self._number = number
+        self._send = send
+        self._stops = StopStrings(request.stop)
+        decode = loaded.tokenizer.decode
+        self._text = Detokenizer(
+            lambda some: str(
+                decode(some, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+            ),
+            ids[-_CONTEXT_TOKENS:],
+        )
+
+    @property
+    def room(self) -> int:
+        """How many tokens it may still get."""
+        return self._limit - self.completion_tokens
+
+    def take(self, token: int) -> None:
+        """Take a new token; nothing happens once the row is over."""
+        if self.over:
+            return
+        self.ids.append(token)
+        self.completion_tokens += 1
+        if token in self._end_tokens:
+            self._end("eos")
+            return
+        self._show(self._text.push(token))
+        if self._stops.hit:
+            self._end("stop")
+        elif not self.room:
+            self._end("length")
+
+    def finish(self) -> None:
+        """Say that no more tokens come."""
+        if not self.over:
+            self._end("length")
+
+    def _end(self, reason: wire.FinishReason) -> None:
+        self.over = True
+        self._show(self._text.finish())
+        self._show(self._stops.finish())
+        self.finish_reason = "stop" if self._stops.hit else reason
+        if self._request.others:
+            self._send(
+                wire.RowEnd(
+                    self._request.run_id,
+                    self._number,
+                    self.finish_reason,
+                    self.prompt_tokens,
+                    self.completion_tokens,
+                )
+            )
+
+    def _show(self, text: str) -> None:
+        if shown := self._stops.push(text):
+            self._send(
+                wire.Delta(self._request.run_id, shown, self.completion_tokens, self._number)
+            )
