@@ -37,7 +37,7 @@ def readme(text: str) -> str:
     """Return the README with its settings table made anew."""
     rows = ["| setting | default | what it does |", "| :-- | :-- | :-- |"]
     for info in describe_settings():
-        default = json.dumps(_json(info.default), ensure_ascii=False)
+        default = json.dumps(_json(info), ensure_ascii=False)
         doc = re.sub(r"`#([\w.]+)#`", r"`\1`", info.doc).replace("|", "\\|")
         rows.append(f"| `{info.key}` | `{default}` | {doc} |")
     block = "\n".join([_BEGIN, *rows, _END])
@@ -49,21 +49,27 @@ def readme(text: str) -> str:
 
 def _schema(info: SettingInfo) -> dict[str, Any]:
     schema: dict[str, Any] = {}
-    if get_origin(info.type) is tuple:
+    if info.type == tuple[tuple[str, int], ...]:
+        schema |= {"type": "object", "additionalProperties": {"type": "integer"}}
+    elif get_origin(info.type) is tuple:
         schema |= {"type": "array", "items": {"type": "string"}}
     elif get_origin(info.type) is Literal:
         schema |= {"type": "string", "enum": list(get_args(info.type))}
     else:
         names = {bool: "boolean", int: "integer", float: "number", str: "string"}
         schema["type"] = names[info.type]
-    schema["default"] = _json(info.default)
-    if info.minimum is not None:
+    schema["default"] = _json(info)
+    if info.minimum is not None and schema["type"] == "object":
+        schema["additionalProperties"]["minimum"] = info.minimum
+    elif info.minimum is not None:
         schema["minimum"] = info.minimum
     return schema | {"markdownDescription": info.doc, "scope": info.scope}
 
 
-def _json(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+def _json(info: SettingInfo) -> Any:
+    if info.type == tuple[tuple[str, int], ...]:
+        return dict(info.default)
+    return list(info.default) if isinstance(info.default, tuple) else info.default
 
 
 def main() -> int:

@@ -94,6 +94,9 @@ class HoverSettings:
     """The token table on hover."""
 
     enabled: bool = _setting(True, "Show token counts on hover.")
+    token: bool = _setting(
+        True, "Show the token under the cursor: its text, id and spelling in the vocabulary."
+    )
 
 
 @dataclass(frozen=True)
@@ -102,21 +105,72 @@ class InlayHintSettings:
 
     enabled: bool = _setting(True, "Show the token count of each section, fence, string, message.")
     min_tokens: int = _setting(8, "Regions with fewer tokens get no inlay hint.", minimum=0)
+    kinds: tuple[str, ...] = _setting(
+        (
+            "section",
+            "fence",
+            "front-matter",
+            "string",
+            "value",
+            "message",
+            "paragraph",
+            "cell",
+            "block",
+            "document",
+        ),
+        "Which kinds of regions get inlay hints; `docstring` is the one that may be added.",
+    )
+    format: str = _setting(
+        "{tokens} tokens",
+        "What an inlay hint says: `{tokens}` (with ≈ unless exact), `{percent}` of the context "
+        "window, `{window}`, `{model}`, `{kind}`.",
+    )
 
 
 @dataclass(frozen=True)
 class CodeLensSettings:
-    """The count above the first line."""
+    """The counts above the first line and above sections."""
 
     enabled: bool = _setting(True, "Show the token count of the document above its first line.")
+    sections: bool = _setting(
+        True, "Show the token count of each top-level section above its heading, too."
+    )
 
 
 @dataclass(frozen=True)
 class DiagnosticsSettings:
-    """Problems of chats."""
+    """Problems of chats and of texts."""
 
     enabled: bool = _setting(
-        True, "Check chats against their model's template, and mark what goes wrong at its place."
+        True,
+        "Check chats against their model's template, and texts for budgets, special tokens and "
+        "hidden characters; mark what goes wrong at its place.",
+    )
+    disabled: tuple[str, ...] = _setting(
+        (), "Codes of problems that are not reported, such as `hidden-character`."
+    )
+
+
+@dataclass(frozen=True)
+class BudgetSettings:
+    """How long a prompt may be; `max-tokens: 800` in a file says it for that file."""
+
+    max_tokens: int = _setting(
+        0,
+        "The most tokens a text may have: a Markdown or plain text document, a chat, a string in "
+        "code. 0 means no limit. A comment or front matter `max-tokens: 800` wins.",
+        minimum=0,
+    )
+    warn_share: float = _setting(
+        0.8,
+        "From which share of the budget on a text is said to be near it; 1 means never.",
+        minimum=0,
+    )
+    reserved_output: int = _setting(
+        0,
+        "Tokens kept free for the model's answer: taken off `#transformers.budget.maxTokens#`, or "
+        "off the context window when that is 0.",
+        minimum=0,
     )
 
 
@@ -162,6 +216,12 @@ class Settings:
         "The models whose tokenizers count, the first one primary: Hub ids that are in the local "
         "cache, folders, `tokenizer.json` or `.gguf` files, or names of embedded models.",
     )
+    context_windows: tuple[tuple[str, int], ...] = _setting(
+        (),
+        "Context windows in tokens, for models whose files do not say them or are wrong: "
+        '`{"smollm2-135m": 8192}`. They win over what the model says.',
+        minimum=1,
+    )
     models: ModelSettings = ModelSettings()
     translation: TranslationSettings = TranslationSettings()
     generation: GenerationSettings = GenerationSettings()
@@ -169,6 +229,7 @@ class Settings:
     inlay_hints: InlayHintSettings = InlayHintSettings()
     code_lens: CodeLensSettings = CodeLensSettings()
     diagnostics: DiagnosticsSettings = DiagnosticsSettings()
+    budget: BudgetSettings = BudgetSettings()
     status_bar: StatusBarSettings = StatusBarSettings()
     hub: HubSettings = HubSettings()
 
@@ -247,6 +308,10 @@ def _parse(cls: Any, value: object, prefix: str, problems: list[str]) -> object:
 
 
 def _convert(kind: Any, value: object, minimum: float | None) -> Any:
+    if kind == _NUMBERS:
+        if not isinstance(value, Mapping):
+            raise ValueError("must be an object of whole numbers")
+        return tuple((str(key), _convert(int, item, minimum)) for key, item in value.items())
     if get_origin(kind) is tuple:
         items = [value] if isinstance(value, str) else value
         if not isinstance(items, list | tuple) or not all(isinstance(i, str) for i in items):
@@ -271,5 +336,8 @@ def _convert(kind: Any, value: object, minimum: float | None) -> Any:
         raise ValueError(f"must be at least {minimum:g}")
     return value
 
+
+_NUMBERS = tuple[tuple[str, int], ...]
+"""A JSON object of whole numbers, in a form that can be compared and cannot be changed."""
 
 _NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a string"}

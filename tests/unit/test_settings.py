@@ -26,6 +26,7 @@ def test_nothing_set_gives_the_defaults():
         ({"inlayHints": {"minTokens": 0}}, "inlay_hints.min_tokens", 0),
         ({"generation": {"temperature": 1}}, "generation.temperature", 1.0),
         ({"hover": None}, "hover.enabled", True),
+        ({"contextWindows": {"a": 8, "b": 16}}, "context_windows", (("a", 8), ("b", 16))),
         ({"unknown": 1, "codeLens": {"enabled": False}}, "code_lens.enabled", False),
     ],
 )
@@ -52,6 +53,8 @@ def test_values_are_read(value, path, wanted):
         ({"inlayHints": {"minTokens": 1.5}}, "must be a whole number"),
         ({"generation": {"temperature": float("nan")}}, "must be a finite number"),
         ({"models": {"chat": 7}}, "`transformers.models.chat` must be a string"),
+        ({"contextWindows": ["a"]}, "must be an object of whole numbers"),
+        ({"contextWindows": {"a": 0}}, "`transformers.contextWindows` must be at least 1"),
     ],
 )
 def test_wrong_values_are_reported_and_replaced(value, problem):
