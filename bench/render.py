@@ -85,7 +85,7 @@ async def main():
             await sandbox.render(RenderRequest(template, chat.as_chat(), SPECIAL_TOKENS))
 
         async def spans(template=template):
-            await sandbox.message_spans(RenderRequest(template, MESSAGES, SPECIAL_TOKENS))
+            await sandbox.parts(RenderRequest(template, MESSAGES, SPECIAL_TOKENS))
 
         theirs = transformers_ms(template)
         ours, whole, each = await timed_ms(render), await timed_ms(from_text), await timed_ms(spans)

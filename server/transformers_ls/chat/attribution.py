@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-__all__ = ["message_cuts", "spans_between", "special_spans"]
+__all__ = ["answer_spans", "message_cuts", "shared_beginning", "spans_between", "special_spans"]
 
 _REASONING_END: Final = "</think>"
 _NOT_SHOWN: Final = frozenset({"id", "type", "image", "url"})
@@ -24,6 +24,7 @@ def message_cuts(
     whole: str,
     render: Callable[[list[Any]], str],
     specials: Collection[str] = (),
+    known: Mapping[int, int] | None = None,
 ) -> list[int | None]:
     """Return where each message's part ends in `whole`.
 
@@ -33,10 +34,16 @@ def message_cuts(
         render: Renders the beginning of a chat without a generation prompt; it may raise where the
             template refuses.
         specials: Special tokens; some templates write one after the last message only.
+        known: Ends that are known already, by the message's index, -1 for one that is not to be
+            looked for; nothing is rendered for these.
     """
     cuts: list[int | None] = []
     after = 0
     for count in range(1, len(messages) + 1):
+        if known and (end := known.get(count - 1)) is not None:
+            cuts.append(end if end >= 0 else None)
+            after = max(after, end)
+            continue
         try:
             part = render(list(messages[:count]))
         except MemoryError:
@@ -85,6 +92,48 @@ def spans_between(cuts: Sequence[int | None]) -> list[tuple[int, int] | None]:
         (start, end) if start is not None and end is not None and start <= end else None
         for start, end in zip(starts, cuts, strict=False)
     ]
+
+
+def answer_spans(
+    whole: str,
+    roles: Sequence[str],
+    spans: Sequence[tuple[int, int] | None],
+    opening: str,
+) -> list[tuple[int, int]]:
+    """Return what the model itself says of a prompt: its turns without what opens them.
+
+    Args:
+        whole: The prompt.
+        roles: The role of each message.
+        spans: The part of each message, as far as known; others are left out of the answer.
+        opening: The generation prompt: what the template writes before a turn of the model.
+    """
+    found = []
+    for role, span in zip(roles, spans, strict=True):
+        if role != "assistant" or span is None:
+            continue
+        start, end = span
+        # Some generation prompts go further than the turn as it is kept (an empty block of
+        # reasoning); the common beginning is what the model did not say.
+        shared = shared_beginning(whole[start:end], opening)
+        if (shared or not opening) and start + shared < end:
+            found.append((start + shared, end))
+    return found
+
+
+def shared_beginning(one: str, other: str) -> int:
+    """Return how many characters two texts have in common at their beginnings.
+
+    By halves: comparing slices is a hundred times faster than comparing characters.
+    """
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def special_spans(text: str, specials: Iterable[str]) -> list[tuple[int, int]]:

@@ -7,6 +7,7 @@ front, and without a front by an alarm.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -75,6 +76,15 @@ class Renderer:
         )
         return [(int(start), int(end)) for start, end in spans[0][:_MAX_SPANS]]
 
+    def variables(self, source: str) -> list[str]:
+        """Return the names that a template reads from outside of it, in order."""
+        from jinja2 import meta
+
+        # Not in the front: jinja computes constant expressions of the template for this.
+        environment = self._utils._compile_jinja_template(source).environment  # noqa: SLF001
+        names = meta.find_undeclared_variables(environment.parse(source))
+        return sorted(names - environment.globals.keys())
+
     def _set_clock(self, request: Json) -> None:
         """Let `strftime_now` tell the pinned time, or the real one again."""
         pinned = request.get("now")
@@ -97,6 +107,7 @@ class Renderer:
         }
         for template in _WARM_UP:
             answer(self, {**request, "template": template}, Limits())
+        answer(self, {**request, "template": "{{ a }}", "want": "variables"}, Limits())
 
 
 _WARM_UP: Final = (
@@ -118,7 +129,9 @@ def answer(renderer: Renderer, request: Json, limits: Limits) -> Json:
     """Render one request; a failure is an answer too."""
     try:
         if request.get("want") == "cuts":
-            return {"id": request["id"], "cuts": _cuts(renderer, request)}
+            return {"id": request["id"], **_parts(renderer, request)}
+        if request.get("want") == "variables":
+            return {"id": request["id"], "variables": renderer.variables(request["template"])}
         text = renderer.text(request)
         if len(text) > limits.output_chars:
             return {"id": request["id"], "limit": "output"}
@@ -132,14 +145,27 @@ def answer(renderer: Renderer, request: Json, limits: Limits) -> Json:
         return {"id": request["id"], "raised": _describe(error)}
 
 
-def _cuts(renderer: Renderer, request: Json) -> list[int | None]:
+def _parts(renderer: Renderer, request: Json) -> Json:
+    """Return where the messages end in the prompt, and what opens a turn of the model."""
     beginning = {**request, "add_generation_prompt": False}
-    return message_cuts(
-        request["messages"],
+    opened = {**request, "add_generation_prompt": True}
+    messages = request["messages"]
+    cuts = message_cuts(
+        messages,
         renderer.text(request),
-        lambda messages: renderer.text(beginning, messages),
+        lambda some: renderer.text(beginning, some),
         list(request["special_tokens"].values()),
+        {index: end for index, end in enumerate(request["known"]) if end is not None},
     )
+    opening = None
+    roles = [message.get("role") for message in messages]
+    if "assistant" in roles[1:]:
+        before = messages[: roles.index("assistant", 1)]
+        with contextlib.suppress(Exception):  # Refused half a chat: nothing opens a turn then.
+            shorter, longer = renderer.text(beginning, before), renderer.text(opened, before)
+            if longer.startswith(shorter):
+                opening = longer[len(shorter) :]
+    return {"cuts": cuts, "opening": opening}
 
 
 def _describe(error: Exception) -> Json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ def conversation_request(
     add_generation_prompt: bool,
     tools: Sequence[Any] | None = None,
     kwargs: Mapping[str, Any] | None = None,
+    now: datetime | None = None,
 ) -> RenderRequest:
     """Return how a chat of a document is rendered.
 
@@ -30,6 +32,7 @@ def conversation_request(
         add_generation_prompt: Whether the prompt ends where the model is to answer.
         tools: Instead of the chat's own.
         kwargs: Laid over the chat's own template arguments.
+        now: The time that `strftime_now` tells; None for the real one.
     """
     return RenderRequest(
         template=template.source,
@@ -38,6 +41,7 @@ def conversation_request(
         tools=conversation.tools if tools is None else tools,
         add_generation_prompt=add_generation_prompt,
         kwargs={**conversation.template_kwargs, **(kwargs or {})},
+        now=now,
     )
 
 

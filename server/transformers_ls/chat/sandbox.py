@@ -19,7 +19,6 @@ from itertools import count
 from typing import Any, Final
 
 from transformers_ls.chat import frames
-from transformers_ls.chat.attribution import spans_between
 from transformers_ls.chat.failures import died, not_json, refused, too_large, unavailable, went_over
 from transformers_ls.chat.limits import Limits, limit_of_signal
 from transformers_ls.errors import TemplateError, TransformersLsError
@@ -98,24 +97,40 @@ class Sandbox:
         spans = tuple((int(start), int(end)) for start, end in reply["spans"])
         return Rendered(str(reply["text"]), spans)
 
-    async def message_spans(self, request: RenderRequest) -> list[tuple[int, int] | None]:
-        """Return the part of the prompt that each message contributed, None where not known.
+    async def parts(
+        self, request: RenderRequest, known: Sequence[int | None] = ()
+    ) -> tuple[list[int | None], str | None]:
+        """Find where each message's part of the prompt ends, and what opens a turn of the model.
 
         What the template writes before the first message belongs to its part; what it writes after
-        the last one (a generation prompt) belongs to none. It costs one render for each message.
+        the last one (a generation prompt) belongs to none. It costs a render for each message whose
+        end is not in `known` (-1 there: not to be looked for), and three more.
+
+        Returns:
+            The ends, None where not known, and the opening, None where the template shows none.
 
         Raises:
             TemplateRaisedError: The template refused the messages, or is not valid.
             TemplateLimitError: The renders together broke a limit.
         """
-        reply = await self._ask(request, "cuts")
-        return spans_between(reply["cuts"])
+        reply = await self._ask(request, "cuts", known=list(known))
+        return reply["cuts"], reply["opening"]
+
+    async def variables(self, template: str) -> tuple[str, ...]:
+        """Return the names that a template reads from outside of it, in order.
+
+        Raises:
+            TemplateRaisedError: The template is not valid.
+            TemplateLimitError: It broke a limit.
+        """
+        reply = await self._ask(RenderRequest(template, []), "variables")
+        return tuple(reply["variables"])
 
     async def close(self) -> None:
         """End the child; a render in progress fails."""
         await self._kill()
 
-    async def _ask(self, request: RenderRequest, want: str) -> dict[str, Any]:
+    async def _ask(self, request: RenderRequest, want: str, **more: Any) -> dict[str, Any]:
         number = next(self._ids)
         values = {
             "template": request.template,
@@ -127,6 +142,7 @@ class Sandbox:
             "now": request.now.isoformat() if request.now else None,
             "want": want,
             "id": number,
+            **more,
         }
         try:
             frame = frames.encode(values)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from transformers_ls.errors import ModelBrokenError, ModelError
 
-__all__ = ["ChatTemplate", "find_template", "find_templates"]
+__all__ = ["ChatTemplate", "choose_template", "find_template", "find_templates", "no_template"]
 
 _STANDARD_TOKENS: Final = (
     *("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"),
@@ -69,13 +69,24 @@ def find_template(
         ModelError: There is none, or none of that name.
         ModelBrokenError: The files that should hold it cannot be read.
     """
-    templates = find_templates(folder)
     model = model or (folder if folder.is_dir() else folder.parent).name
+    return choose_template(find_templates(folder), name, tools=tools, model=model)
+
+
+def choose_template(
+    templates: Mapping[str, ChatTemplate],
+    name: str | None = None,
+    *,
+    tools: bool = False,
+    model: str = "",
+) -> ChatTemplate:
+    """Choose one of a model's templates as transformers would; see `find_template`.
+
+    Raises:
+        ModelError: There is none, or none of that name.
+    """
     if not templates:
-        raise ModelError(
-            f"{model} has no chat template: it looks like a base model.",
-            "Choose an instruct model, or put a chat_template.jinja beside its tokenizer.",
-        )
+        raise no_template(model)
     wanted = name or ("tool_use" if tools and "tool_use" in templates else "default")
     if wanted not in templates:
         raise ModelError(
@@ -83,6 +94,14 @@ def find_template(
             f"Choose one of: {', '.join(sorted(templates))}.",
         )
     return templates[wanted]
+
+
+def no_template(model: str) -> ModelError:
+    """Say that a model has no chat template, and what one can do."""
+    return ModelError(
+        f"{model} has no chat template: it looks like a base model.",
+        "Choose an instruct model, or put a chat_template.jinja beside its tokenizer.",
+    )
 
 
 def find_templates(folder: Path) -> dict[str, ChatTemplate]:

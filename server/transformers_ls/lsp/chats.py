@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
 
 from transformers_ls.chat.conversation import (
     Conversation,
@@ -16,7 +17,13 @@ from transformers_ls.chat.inspect import inspect
 from transformers_ls.chat.problems import Problem
 from transformers_ls.chat.prompt import PromptRenderer, conversation_request
 from transformers_ls.chat.sandbox import Sandbox
-from transformers_ls.chat.template import ChatTemplate, find_template
+from transformers_ls.chat.template import (
+    ChatTemplate,
+    choose_template,
+    find_templates,
+    no_template,
+)
+from transformers_ls.chat.view import PromptViews, Span, TrainedSource
 from transformers_ls.errors import ModelError, UsageError
 from transformers_ls.lsp.analysis import language_of
 from transformers_ls.text.document import Document
@@ -24,17 +31,46 @@ from transformers_ls.text.document import Document
 if TYPE_CHECKING:
     from transformers_ls.lsp.server import TransformersServer
 
-__all__ = ["Chats", "RenderedChat"]
+__all__ = ["Chats", "RenderOptions", "RenderedChat"]
+
+_ALWAYS_GIVEN: Final = frozenset({"messages", "tools", "documents", "add_generation_prompt"})
+_TEMPLATES_KEPT: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class RenderOptions:
+    """How a chat is rendered, where that is not said by the chat itself.
+
+    `template` names one of the model's templates ("default", "tool_use", "rag" …); None leaves the
+    choice to transformers' rule. `tools` stand instead of the chat's own, `kwargs`
+    (`enable_thinking` …) are laid over the chat's own, `now` pins the clock.
+    """
+
+    add_generation_prompt: bool = True
+    template: str | None = None
+    tools: Sequence[Any] | None = None
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    now: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedChat:
-    """A chat of a document as its model sees it."""
+    """A chat of a document as its model sees it; spans are code points of `text`.
+
+    `message_spans`, `trained_spans` and `trained_source` are those of `PromptView`. `variables` are
+    the names that the template reads from outside of it, besides the messages and what transformers
+    always gives: what may be set with `kwargs`. `template_names` are all that the model has.
+    """
 
     conversation: Conversation
     model: str
     template: ChatTemplate
     text: str
+    template_names: tuple[str, ...] = ("default",)
+    message_spans: tuple[Span | None, ...] = ()
+    trained_spans: tuple[Span, ...] = ()
+    trained_source: TrainedSource = "unknown"
+    variables: tuple[str, ...] = ()
 
 
 class Chats:
@@ -43,6 +79,8 @@ class Chats:
     def __init__(self, server: TransformersServer) -> None:
         self._server = server
         self._sandbox = Sandbox()
+        self._views = PromptViews(self._sandbox)
+        self._variables: dict[str, tuple[str, ...]] = {}
         self._warming: asyncio.Task[None] | None = None
         self.prompts = PromptRenderer(self._sandbox)
 
@@ -58,13 +96,13 @@ class Chats:
         offset: int | None,
         *,
         model: str | None = None,
-        add_generation_prompt: bool = True,
+        options: RenderOptions = RenderOptions(),
     ) -> RenderedChat:
         """Render the chat at an offset, or the first one.
 
         Raises:
             UsageError: There is no chat there.
-            ModelError: No configured model has a chat template.
+            ModelError: No configured model has a chat template, or none of the name asked for.
             TemplateError: The template refused the messages, or broke a limit.
         """
         conversations = await self.find(document)
@@ -75,12 +113,39 @@ class Chats:
                 "There is no chat here.",
                 'A chat is a JSON list of {"role": …, "content": …}, alone or under "messages".',
             )
-        name, template = await self.template(document, model)
+        tools = conversation.tools if options.tools is None else options.tools
+        name, templates = await self.templates(document, model)
+        template = choose_template(templates, options.template, tools=bool(tools), model=name)
         request = conversation_request(
-            template, conversation, add_generation_prompt=add_generation_prompt
+            template,
+            conversation,
+            add_generation_prompt=options.add_generation_prompt,
+            tools=options.tools,
+            kwargs=options.kwargs,
+            now=options.now,
         )
-        rendered = await self._sandbox.render(request)
-        return RenderedChat(conversation, name, template, rendered.text)
+        view = await self._views.view(request, (document.uri, conversations.index(conversation)))
+        return RenderedChat(
+            conversation=conversation,
+            model=name,
+            template=template,
+            text=view.text,
+            template_names=tuple(templates),
+            message_spans=view.message_spans,
+            trained_spans=view.trained_spans,
+            trained_source=view.trained_source,
+            variables=await self._variables_of(template),
+        )
+
+    async def _variables_of(self, template: ChatTemplate) -> tuple[str, ...]:
+        """Return what a template may be given, found once for each template."""
+        if (known := self._variables.get(template.source)) is None:
+            names = await self._sandbox.variables(template.source)
+            known = tuple(name for name in names if name not in _ALWAYS_GIVEN)
+            if len(self._variables) >= _TEMPLATES_KEPT:
+                self._variables.clear()
+            self._variables[template.source] = known
+        return tuple(name for name in known if name not in template.special_tokens)
 
     async def problems(
         self,
@@ -105,12 +170,23 @@ class Chats:
         Raises:
             ModelError: None has one.
         """
+        name, templates = await self.templates(document, model)
+        return name, choose_template(templates, model=name)
+
+    async def templates(
+        self, document: Document, model: str | None
+    ) -> tuple[str, dict[str, ChatTemplate]]:
+        """Return the templates of the first configured model that has any, by name.
+
+        Raises:
+            ModelError: None has one.
+        """
         settings = self._server.configuration.for_uri(document.uri)
         names = [model] if model else [*settings.tokenizers, settings.models.chat]
         problem: ModelError | None = None
         for name in dict.fromkeys(names):
             try:
-                return name, await asyncio.to_thread(_template_of, name)
+                return name, await asyncio.to_thread(_templates_of, name)
             except ModelError as error:
                 problem = problem or error
         raise problem or ModelError("No model is configured.", "Set `transformers.tokenizers`.")
@@ -134,7 +210,15 @@ class Chats:
         await self._sandbox.close()
 
 
-def _template_of(model: str) -> ChatTemplate:
+def _templates_of(model: str) -> dict[str, ChatTemplate]:
+    """Return the templates of a model.
+
+    Raises:
+        ModelError: There is no such model, or it has none.
+    """
     from transformers_ls.hub.resolve import resolve
 
-    return find_template(resolve(model).folder, model=model)
+    templates = find_templates(resolve(model).folder)
+    if not templates:
+        raise no_template(model)
+    return templates

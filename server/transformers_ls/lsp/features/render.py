@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from transformers_ls.lsp.chats import RenderOptions
 from transformers_ls.lsp.counting import count_texts
 from transformers_ls.lsp.documents import from_lsp_position
 from transformers_ls.lsp.messages import RENDER, MessageInfo, RenderParams, RenderResult
@@ -29,7 +30,7 @@ def register(server: TransformersServer) -> None:
             document,
             offset,
             model=params.model,
-            add_generation_prompt=params.add_generation_prompt,
+            options=RenderOptions(add_generation_prompt=params.add_generation_prompt),
         )
         contents = [
             message.content if isinstance(message.content, str) else ""
