@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
-__all__ = ["Conversation", "Message", "conversation_at", "find_conversations", "message_at"]
+__all__ = [
+    "Conversation",
+    "Message",
+    "Syntax",
+    "conversation_at",
+    "find_conversations",
+    "message_at",
+]
+
+Syntax = Literal["json", "yaml", "python", "prompty", "markdown", "notebook"]
+"""How a chat is written, for those who would edit it: `prompty` is text with role markers,
+`markdown` has role headings, `notebook` is any of them inside the JSON of a notebook's cells."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
     """One message and its place, in code points.
 
-    `raw` is the whole JSON object as written; `content_start == content_end` when it has no content.
+    `raw` is the whole object as written; `content_start == content_end` when it has no content.
+    The place of a content has its delimiters in it: quotes, or the mark of a YAML block, whose last
+    line end is not. `exact` is false when a part is only known when a program runs: a placeholder
+    stands for it.
     """
 
     role: str
@@ -24,11 +39,15 @@ class Message:
     content_start: int
     content_end: int
     raw: Mapping[str, Any]
+    exact: bool = True
 
     def as_chat(self) -> dict[str, Any]:
         """Return what a chat template is given: the object itself, ShareGPT names translated."""
         if "role" in self.raw:
             return dict(self.raw)
+        called = _called_function(self.raw)
+        if called is not None:
+            return {"role": self.role, "content": "", "tool_calls": [called]}
         return {"role": self.role, "content": self.content}
 
 
@@ -40,6 +59,8 @@ class Conversation:
     (with `tools` and the like). `label` is the key of the list: "messages", "chosen", or "" for a
     bare list. For preference data the messages of `prompt` come first and lie outside of the list.
     `broken` says that the text is half-typed: what parses is here, something may be missing.
+    `exact` is false when something in it is only known when a program runs. Edits of a chat have to
+    be written in its `syntax`.
     """
 
     messages: tuple[Message, ...]
@@ -51,6 +72,8 @@ class Conversation:
     row_start: int = 0
     row_end: int = 0
     broken: bool = False
+    exact: bool = True
+    syntax: Syntax = "json"
 
     def as_chat(self) -> list[dict[str, Any]]:
         """Return the messages as a chat template is given them."""
@@ -58,45 +81,90 @@ class Conversation:
 
     def shifted(self, by: int) -> Conversation:
         """Return the same chat at another place."""
-        if not by:
-            return self
+        return self.placed(lambda at: at + by, lambda at: at + by) if by else self
+
+    def placed(self, start: Callable[[int], int], end: Callable[[int], int]) -> Conversation:
+        """Return the same chat where `start` and `end` say that its starts and ends are."""
         messages = tuple(
             replace(
                 message,
-                start=message.start + by,
-                end=message.end + by,
-                content_start=message.content_start + by,
-                content_end=message.content_end + by,
+                start=start(message.start),
+                end=end(message.end),
+                content_start=start(message.content_start),
+                content_end=max(start(message.content_start), end(message.content_end)),
             )
             for message in self.messages
         )
         return replace(
             self,
             messages=messages,
-            start=self.start + by,
-            end=self.end + by,
-            row_start=self.row_start + by,
-            row_end=self.row_end + by,
+            start=start(self.start),
+            end=end(self.end),
+            row_start=start(self.row_start),
+            row_end=end(self.row_end),
         )
+
+
+def _called_function(raw: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the tool call that a ShareGPT turn `{"from": "function_call", "value": "…"}` is."""
+    if raw.get("from") not in {"function_call", "tool_call"} or not isinstance(raw["value"], str):
+        return None
+    try:
+        call = json.loads(raw["value"])
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(call, dict) or not isinstance(call.get("name"), str):
+        return None
+    function = {"name": call["name"], "arguments": call.get("arguments", {})}
+    return {"type": "function", "function": function}
 
 
 def find_conversations(language_id: str, text: str) -> list[Conversation]:
     """Find the chats of a document, in document order.
 
+    Takes milliseconds where no chat is; half a second a megabyte of YAML or Python that holds some,
+    in which other threads can run.
+
     Args:
-        language_id: "json", "jsonc", or "jsonl", where each line stands for itself and a broken one
-            spoils no other. Other languages have no chats yet.
+        language_id: As the editor names it; `jsonl`, `ipynb` and `prompty` by the file's name.
+            In JSON Lines each line stands for itself, and a broken one spoils no other.
         text: The whole document, half-typed as it may be.
     """
-    if language_id == "jsonl":
-        return [
-            conversation.shifted(start)
-            for start, line in _lines(text)
-            for conversation in _in_line(line)
-        ]
-    if language_id in {"json", "jsonc"}:
-        return _in_json(text)
-    return []
+    match language_id.lower():
+        case "jsonl" | "jsonlines" | "ndjson":
+            return [
+                conversation.shifted(start)
+                for start, line in _lines(text)
+                for conversation in _in_line(line)
+            ]
+        case "json" | "jsonc" | "json5":
+            return _in_json(text)
+        case "yaml":
+            from transformers_ls.chat.shapes import conversations_in_yaml
+
+            return conversations_in_yaml(text)
+        case "python" | "ipython" | "ipythonpython":
+            from transformers_ls.chat.shapes import conversations_in_python
+
+            return conversations_in_python(text)
+        case "prompty" | "dotprompt":
+            from transformers_ls.chat.transcripts import conversations_in_prompt
+
+            return conversations_in_prompt(text)
+        case "markdown" | "ipythongfm" | "mdx" | "quarto" | "rmd":
+            from transformers_ls.chat.transcripts import conversations_in_markdown
+
+            return conversations_in_markdown(text)
+        case "ipynb" | "jupyter":
+            from transformers_ls.text.notebook import read_cells
+
+            return [
+                replace(chat.placed(cell.places.start, cell.places.end), syntax="notebook")
+                for cell in read_cells(text)
+                for chat in find_conversations(cell.language, cell.source)
+            ]
+        case _:
+            return []
 
 
 def _in_json(text: str) -> list[Conversation]:

@@ -67,6 +67,27 @@ def test_every_span_is_the_source_of_its_value(ascii_only, indent):
         ),
         ({"prompt": [USER], "completion": [ASSISTANT]}, [["user"], ["user", "assistant"]]),
         ({"prompt": "a", "chosen": "b", "rejected": "c"}, []),
+        (
+            {
+                "conversations": [{"from": "human", "value": "a"}],
+                "chosen": {"from": "gpt", "value": "b"},
+                "rejected": {"from": "gpt", "value": "c"},
+            },
+            [["user"], ["user", "assistant"], ["user", "assistant"]],
+        ),
+        (
+            {
+                "input": {"messages": [USER]},
+                "preferred_output": [ASSISTANT],
+                "non_preferred_output": [ASSISTANT],
+            },
+            [["user"], ["user", "assistant"], ["user", "assistant"]],
+        ),
+        (
+            {"prompt": [USER], "completion": [ASSISTANT], "label": True},
+            [["user"], ["user", "assistant"]],
+        ),
+        ({"completion": {"name": "x", "role": 7}}, []),
     ],
 )
 def test_shapes(value, expected):
@@ -92,6 +113,38 @@ def test_what_stands_beside_the_messages():
 def test_tools_as_datasets_keep_them(tools, expected):
     (chat,) = find_conversations("json", json.dumps({"messages": [USER], "tools": tools}))
     assert chat.tools == expected
+
+
+def test_the_function_call_of_sharegpt_is_a_tool_call():
+    call = {"name": "f", "arguments": {"x": 1}}
+    turns = [
+        {"from": "human", "value": "a"},
+        {"from": "function_call", "value": json.dumps(call)},
+        {"from": "observation", "value": "42"},
+        {"from": "function_call", "value": "no call"},
+    ]
+    (chat,) = find_conversations("json", json.dumps({"conversations": turns}))
+    assert chat.as_chat() == [
+        {"role": "user", "content": "a"},
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [{"type": "function", "function": call}],
+        },
+        {"role": "tool", "content": "42"},
+        {"role": "assistant", "content": "no call"},
+    ]
+
+
+def test_images_and_tool_calls_are_given_as_they_are():
+    parts = [{"type": "image", "url": "a.png"}, {"type": "text", "text": "what?"}]
+    messages = [
+        {"role": "user", "content": parts},
+        {"role": "assistant", "tool_calls": [{"type": "function", "function": {"name": "f"}}]},
+    ]
+    (chat,) = find_conversations("json", json.dumps(messages))
+    assert chat.as_chat() == messages
+    assert chat.exact
 
 
 def test_each_line_of_jsonl_stands_for_itself():
@@ -144,9 +197,10 @@ def test_who_is_at_an_offset():
     assert message_at(chosen, len(text)) is None
 
 
-@pytest.mark.parametrize("language", ["markdown", "python", "yaml", "plaintext", ""])
-def test_other_languages_have_no_chats_yet(language):
-    assert find_conversations(language, json.dumps([USER])) == []
+@pytest.mark.parametrize("language", ["markdown", "prompty", "ipynb", "plaintext", "toml", ""])
+def test_json_is_no_chat_in_other_languages(language):
+    chats = find_conversations(language, json.dumps([USER]))
+    assert all(chat.messages[0].role == "system" for chat in chats)  # A prompt is a text.
 
 
 def test_a_deep_document_is_no_problem():

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transformers_ls.chat.jsontree import MAX_DEPTH, read_json
+from transformers_ls.text.jsontree import read_json
+from transformers_ls.text.located import MAX_DEPTH
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 VALUES = st.recursive(

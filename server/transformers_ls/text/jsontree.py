@@ -9,14 +9,12 @@ whatever is open at an error or at the end is closed there, and what was read st
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from json import JSONDecodeError, JSONDecoder
 from typing import Any, Final
 
-__all__ = ["MAX_DEPTH", "Node", "read_json"]
+from transformers_ls.text.located import MAX_DEPTH, Node
 
-MAX_DEPTH: Final = 200
-"""Containers nested deeper are not read: no chat has them, and json and jinja recurse."""
+__all__ = ["read_json"]
 
 _TOKEN = re.compile(
     r"""(?P<space>(?:[\s,\ufeff]++|//[^\r\n]*|/\*(?s:.*?)(?:\*/|\Z))++)
@@ -38,44 +36,6 @@ _WORDS: Final[dict[str, Any]] = {
     "Infinity": float("inf"),
     "-Infinity": float("-inf"),
 }
-
-
-@dataclass(slots=True, eq=False)
-class Node:
-    """A value and its place, delimiters included.
-
-    `value` is what `json.loads` would make of it. `fields` are the members of an object and `items`
-    the elements of an array. `whole` is false when it was closed for lack of its delimiter. `key` is
-    an object's key that waits for its value, once `colon` was seen.
-    """
-
-    start: int
-    end: int
-    value: Any
-    whole: bool = True
-    fields: dict[str, Node] = field(default_factory=dict, repr=False)
-    items: list[Node] = field(default_factory=list, repr=False)
-    key: str | None = None
-    colon: bool = False
-
-    def take(self, child: Node) -> None:
-        """Put a value that was just read where it belongs in this container."""
-        if isinstance(self.value, list):
-            self.value.append(child.value)
-            self.items.append(child)
-        elif self.key is not None:
-            self.value[self.key] = child.value
-            self.fields[self.key] = child
-            self.expect(None)
-
-    def expect(self, key: str | None, *, colon: bool = False) -> None:
-        """Remember the key whose value comes next; with `colon`, that its colon was seen."""
-        self.key, self.colon = key, colon
-
-    @property
-    def wants_value(self) -> bool:
-        """Whether the next value has a place here."""
-        return isinstance(self.value, list) or self.colon
 
 
 class _Reader:
