@@ -55,3 +55,20 @@ def mixed(size: int) -> str:
         for part in range(step)
         for piece in pieces
     )
+
+
+def markdown(size: int) -> str:
+    """Return about `size` characters of one Markdown document: sections of prose with a code fence."""
+    section = 4_000
+    prose = _files(_PROSE, size).replace("```", "")
+    code = _files(("*.py",), size // 2).replace("```", "")
+    parts: list[str] = []
+    length = 0
+    for number in range(size // section + 1):
+        text = prose[number * section * 2 // 3 :][: section * 2 // 3]
+        fence = code[number * section // 3 :][: section // 3]
+        parts.append(f"## Section {number}\n\n{text}\n\n```python\n{fence}\n```\n\n")
+        length += len(parts[-1])
+        if length >= size:
+            break
+    return "".join(parts)
