@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from transformers_ls.text.snapshot import Slice, Snapshot
 if TYPE_CHECKING:
     from transformers_ls.lsp.server import TransformersServer
     from transformers_ls.tokens.store import Entry
+    from transformers_ls.tokens.window import Window
 
 __all__ = ["Counted", "count_texts", "display_name", "format_tokens", "format_window"]
 
@@ -25,6 +26,8 @@ class Counted:
     entry: Entry
     tokens: tuple[int, ...]
     """One number for each text; empty while the tokenizer is not ready."""
+    window: Window
+    """The model's context window: what the user chose, or else what its files tell."""
 
     @property
     def ready(self) -> bool:
@@ -38,15 +41,29 @@ class Counted:
 
 
 async def count_texts(
-    server: TransformersServer, models: Sequence[str], texts: Sequence[str | Slice | Snapshot]
+    server: TransformersServer,
+    models: Sequence[str],
+    texts: Sequence[str | Slice | Snapshot],
+    *,
+    windows: Iterable[tuple[str, int]] = (),
 ) -> list[Counted]:
-    """Count texts with each model's tokenizer; those that are not ready say so at once."""
+    """Count texts with each model's tokenizer; those that are not ready say so at once.
+
+    Args:
+        server: Whose tokenizers count.
+        models: As the settings name them.
+        texts: What to count.
+        windows: The setting `transformers.contextWindows`.
+    """
+    from transformers_ls.tokens.window import chosen_window
 
     async def count(model: str) -> Counted:
         entry = server.tokenizers.get(model)
+        window = chosen_window(entry.window, model, windows)
         if entry.counter is None:
-            return Counted(model, entry, ())
-        return Counted(model, entry, await asyncio.to_thread(_count, server, entry, texts))
+            return Counted(model, entry, (), window)
+        tokens = await asyncio.to_thread(_count, server, entry, texts)
+        return Counted(model, entry, tokens, window)
 
     return list(await asyncio.gather(*(count(model) for model in models)))
 

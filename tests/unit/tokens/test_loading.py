@@ -11,7 +11,7 @@ import pytest
 from tests.support.tiny_tokenizer import make_tokenizer
 from transformers_ls.errors import ModelBrokenError, ModelNotFoundError
 from transformers_ls.tokens import children, sources, tokenizers
-from transformers_ls.tokens.boundaries import piece_at, pieces
+from transformers_ls.tokens.boundaries import pieces
 from transformers_ls.tokens.counter import Counter
 from transformers_ls.tokens.engines import build_counter
 from transformers_ls.tokens.pipeline import Pipeline
@@ -170,10 +170,10 @@ def test_pieces(tiny: Path) -> None:
     text = "Hi <|im_end|>🙂 there"
     found = pieces(counter, text)
     assert [piece.id for piece in found] == counter.encode(text).ids
-    special = piece_at(counter, text, text.index("im_end"))
-    assert special is not None
+    (special,) = pieces(counter, text, text.index("im_end"), text.index("im_end") + 1)
     assert (special.kind, special.token) == ("special", "<|im_end|>")
     emoji = [piece for piece in found if text[piece.start : piece.end] == "🙂"]
     assert {piece.kind for piece in emoji} == ({"byte"} if len(emoji) > 1 else {"text"})
     assert pieces(counter, text, 3, 4) == [special]
-    assert piece_at(counter, text, len(text)) is None
+    assert pieces(counter, text, len(text)) == []
+    assert [piece.index for piece in found] == list(range(len(found)))

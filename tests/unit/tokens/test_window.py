@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from transformers_ls.tokens.window import Window, context_window
+from transformers_ls.tokens.window import Window, chosen_window, context_window
 
 CONFIG, TOKENIZER = "config.json", "tokenizer_config.json"
 
@@ -24,6 +24,14 @@ CONFIG, TOKENIZER = "config.json", "tokenizer_config.json"
         (
             {CONFIG: {"text_config": {"max_position_embeddings": 32768}}},
             (32768, "config.json text_config max_position_embeddings"),
+        ),
+        (
+            {CONFIG: {"llm_config": {"max_position_embeddings": 40960}}},
+            (40960, "config.json llm_config max_position_embeddings"),
+        ),
+        (
+            {CONFIG: {"model_type": "roberta", "max_position_embeddings": 514}},
+            (512, "config.json max_position_embeddings less 2 for padding"),
         ),
         (
             {CONFIG: {}, TOKENIZER: {"model_max_length": 4096}},
@@ -53,3 +61,14 @@ def test_context_window(
 def test_the_window_of_a_file_is_that_of_its_folder(tmp_path: Path) -> None:
     (tmp_path / CONFIG).write_text('{"max_position_embeddings": 16}')
     assert context_window(tmp_path / "tokenizer.json").tokens == 16
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [("org/long", 100), ("/models/tiny", 200), ("tiny", 200), ("long", 8), ("other", 8)],
+)
+def test_the_user_knows_better(model: str, expected: int) -> None:
+    files = Window(8, "config.json n_ctx")
+    chosen = chosen_window(files, model, [("org/long", 100), ("tiny", 200)])
+    assert chosen.tokens == expected
+    assert ("setting" in chosen.source) == (expected != 8)

@@ -29,7 +29,9 @@ def register(server: TransformersServer) -> None:
             for span in map(from_lsp_range, params.ranges)
         ] or [snapshot]
         settings = server.configuration.for_uri(document.uri)
-        counted = await count_texts(server, settings.tokenizers, texts)
+        counted = await count_texts(
+            server, settings.tokenizers, texts, windows=settings.context_windows
+        )
         return CountResult(document.version or 0, [_counts(item) for item in counted])
 
 
@@ -42,6 +44,6 @@ def _counts(item: Counted) -> ModelCounts:
         tokens=list(item.tokens),
         exact=item.exact,
         message=entry.message or reason or None,
-        window=entry.window.tokens,
-        window_source=entry.window.source,
+        window=item.window.tokens,
+        window_source=item.window.source,
     )

@@ -17,6 +17,8 @@ from transformers_ls.lsp.counting import (
     format_window,
 )
 from transformers_ls.lsp.documents import from_lsp_position, to_lsp_range
+from transformers_ls.lsp.markdown import escape
+from transformers_ls.lsp.token_at import token_at
 from transformers_ls.text.document import Document
 from transformers_ls.text.snapshot import Slice, Snapshot
 
@@ -47,8 +49,11 @@ def register(server: TransformersServer) -> None:
         texts: list[str | Slice | Snapshot] = [document.snapshot]
         if region is not None:
             texts.insert(0, region.body)
-        counted = await count_texts(server, settings.tokenizers, texts)
-        parts = [_title(region), _table(counted, region)]
+        counted, token = await asyncio.gather(
+            count_texts(server, settings.tokenizers, texts, windows=settings.context_windows),
+            token_at(server, document, region, offset) if settings.hover.token else _nothing(),
+        )
+        parts = [_title(region), token, _table(counted, region)]
         parts += _notes(counted, region)
         if region is not None and region.kind == "message":
             parts.append(await _prompt(server, document, offset))
@@ -59,10 +64,14 @@ def register(server: TransformersServer) -> None:
         )
 
 
+async def _nothing() -> str:
+    return ""
+
+
 def _title(region: Region | None) -> str:
     if region is None:
         return "**document**"
-    label = f" · {_escape(region.label)}" if region.label else ""
+    label = f" · {escape(region.label)}" if region.label else ""
     return f"**{region.kind}**{label}"
 
 
@@ -73,14 +82,14 @@ def _table(counted: list[Counted], region: Region | None) -> str:
         f"| :-- |{' --: |' if here else ''} --: | :-- |",
     ]
     for item in counted:
-        name = _escape(display_name(item.model))
+        name = escape(display_name(item.model))
         if not item.ready:
-            rows.append(f"| {name} |{' … |' if here else ''} … | {_escape(_state(item))} |")
+            rows.append(f"| {name} |{' … |' if here else ''} … | {escape(_state(item))} |")
             continue
         cells = [format_tokens(item.tokens[-1], exact=item.exact)]
         if region is not None:
             cells.insert(0, format_tokens(item.tokens[0], exact=item.exact and region.exact))
-        share = format_window(item.tokens[-1], item.entry.window.tokens)
+        share = format_window(item.tokens[-1], item.window.tokens)
         rows.append(f"| {name} | {' | '.join(cells)} | {share} |")
     return "\n".join(rows)
 
@@ -97,13 +106,16 @@ def _notes(counted: list[Counted], region: Region | None) -> list[str]:
         counter = item.entry.counter
         if counter is None:
             continue
-        name = _escape(display_name(item.model))
+        name = escape(display_name(item.model))
         if counter.added_tokens:
             notes.append(f"{name} adds {counter.added_tokens} around a text (BOS, EOS).")
         if not counter.exact:
-            notes.append(f"{name}: ≈ since {_escape(counter.reason)}")
-        if item.entry.window.tokens:
-            notes.append(f"{name}: window from {_escape(item.entry.window.source)}.")
+            notes.append(f"{name}: ≈ since {escape(counter.reason)}")
+        if item.window.tokens:
+            notes.append(f"{name}: window from {escape(item.window.source)}.")
+        else:
+            setting = "`transformers.contextWindows`"
+            notes.append(f"{name}: its files tell no context window; {setting} can.")
     if region is not None and not region.exact:
         notes.append("≈ here: the text has parts that are only known when the program runs.")
     return ["  \n".join(notes)] if notes else []
@@ -113,7 +125,7 @@ async def _prompt(server: TransformersServer, document: Document, offset: int) -
     try:
         chat = await asyncio.wait_for(server.chats.render(document, offset), _PROMPT_SECONDS)
     except TransformersLsError as error:
-        return f"*{_escape(str(error))}*"
+        return f"*{escape(str(error))}*"
     except TimeoutError:
         return ""
     text = chat.text
@@ -122,10 +134,5 @@ async def _prompt(server: TransformersServer, document: Document, offset: int) -
     # The fence is longer than any run of backticks inside, so that the prompt stays plain text.
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
-    source = _escape(f"{display_name(chat.model)} · {chat.template.origin}")
+    source = escape(f"{display_name(chat.model)} · {chat.template.origin}")
     return f"What the model sees ({source}):\n{fence}text\n{text}\n{fence}"
-
-
-def _escape(text: str) -> str:
-    """Make text from documents and models harmless in Markdown and in a table cell."""
-    return re.sub(r"([\\`*_{}\[\]()#+!|<>~])", r"\\\1", text.replace("\n", " "))

@@ -1,0 +1,80 @@
+"""Pieces of parts of texts, long and short."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import pytest
+
+from transformers_ls.text.snapshot import Slice, Snapshot
+from transformers_ls.tokens.boundaries import EXACT_CHARACTERS, Piece, pieces, pieces_between
+from transformers_ls.tokens.counter import Counter, Encoding
+
+
+class ByTwo:
+    """A tokenizer of character pairs, counted from each line's start; `é` is two bytes."""
+
+    exact = True
+    special_tokens = frozenset({"<>"})
+
+    def encode(self, text: str) -> Encoding:
+        ids: list[int] = []
+        offsets: list[tuple[int, int]] = []
+        start = 0
+        while start < len(text):
+            if text[start] == "é":
+                ids += [1, 2]
+                offsets += [(start, start + 1)] * 2
+                start += 1
+                continue
+            end = start + 1
+            if text[start] != "\n" and text[end : end + 1] not in ("", "\n", "é"):
+                end += 1
+            ids.append(hash(text[start:end]) % 1000)
+            offsets.append((start, end))
+            start = end
+        return Encoding(ids, offsets)
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        return ["<>" if token == hash("<>") % 1000 else f"t{token}" for token in ids]
+
+
+@pytest.fixture
+def counter() -> Counter:
+    return ByTwo()  # type: ignore[return-value]
+
+
+def test_kinds(counter: Counter) -> None:
+    found = pieces(counter, "ab<>é")
+    assert [(p.start, p.end, p.kind) for p in found] == [
+        (0, 2, "text"),
+        (2, 4, "special"),
+        (4, 5, "byte"),
+        (4, 5, "byte"),
+    ]
+    assert [p.index for p in found] == [0, 1, 2, 3]
+    assert [p.index for p in pieces(counter, "ab<>é", 3, 4)] == [1]
+    assert pieces(counter, "ab<>é", 5, 6) == []
+
+
+def test_long_texts_are_read_nearby(counter: Counter) -> None:
+    source = random.Random(1)
+    lines = ["x" * source.randrange(1, 120) for _ in range(3000)]
+    text = "\n".join(lines)
+    assert len(text) > EXACT_CHARACTERS
+    wanted = pieces(counter, text)
+    for form in (text, Snapshot.of(text), Slice(Snapshot.of(f"__{text}__"), 2, 2 + len(text))):
+        for start in (0, 70_000, len(text) - 10):
+            cut = pieces_between(counter, form, start, start + 500)
+            assert not cut.exact
+            assert [_place(p) for p in cut.pieces] == [
+                _place(p) for p in wanted if p.end > start and p.start < start + 500
+            ]
+    short = pieces_between(counter, Slice(Snapshot.of(text), 3, 103), 0, 100)
+    assert short.exact
+    assert short.pieces == pieces(counter, text[3:103])
+
+
+def _place(piece: Piece) -> tuple[int, int, int]:
+    return piece.start, piece.end, piece.id
