@@ -30,6 +30,8 @@ export interface RunFacts {
   seconds: number;
   tokensPerSecond: number;
   finishReason: string;
+  parts: number;
+  kept: number;
 }
 
 export interface RunResult {
@@ -72,20 +74,65 @@ export interface CountResult {
   models: ModelCount[];
 }
 
-export interface RenderParams {
+/** How a chat is rendered, where it is not as the chat itself and the settings say. */
+export interface RenderOptions {
+  model?: string;
+  templateName?: string;
+  addGenerationPrompt?: boolean;
+  /** Instead of the chat's own; false leaves those out. */
+  tools?: false | unknown[];
+  kwargs?: Record<string, unknown>;
+}
+
+export interface RenderParams extends RenderOptions {
   textDocument: { uri: string };
   position?: { line: number; character: number };
+  /** False leaves out what takes longer than the prompt itself. */
+  details?: boolean;
+}
+
+/** A part of the prompt, in UTF-16 offsets. */
+export interface PromptPart {
+  start: number;
+  end: number;
+  tokens: number;
+  exact: boolean;
+}
+
+export interface RenderedMessage extends Partial<PromptPart> {
+  role: string;
+  contentTokens?: number;
+  /** Where the content stands in the prompt, blanks around it aside. */
+  content?: [number, number];
+  /** Where the message stands in the document. */
+  range: LspRange;
+  contentRange: LspRange;
 }
 
 export interface RenderResult {
   version: number;
   model: string;
   templateSource: string;
+  templateName: string;
+  templates: string[];
+  variables: string[];
   text: string;
+  specials: [number, number][];
+  messages: RenderedMessage[];
+  range: LspRange;
+  toolCount: number;
+  exact: boolean;
   tokens?: number;
   window?: number;
-  specials: [number, number][];
-  messages: { role: string; tokens?: number }[];
+  windowSource?: string;
+  /** The parts that belong to no message, and the sum of their tokens. */
+  around?: PromptPart[];
+  overhead?: number;
+  trained?: {
+    spans: [number, number][];
+    tokens: number;
+    source: "generation tags" | "prefix difference" | "unknown";
+  };
 }
 
 export interface Status {

@@ -94,5 +94,12 @@ function describeFacts(facts: RunFacts): string {
   if (facts.finishReason === "length") {
     parts.push("cut at the length limit");
   }
+  if (facts.kept > 0) {
+    parts.push(
+      facts.parts === 1
+        ? "$(warning) the text came back unchanged"
+        : `$(warning) ${grouped(facts.kept)} of ${grouped(facts.parts)} parts unchanged`,
+    );
+  }
   return parts.join(" · ");
 }

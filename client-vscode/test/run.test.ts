@@ -16,6 +16,8 @@ const RESULT: RunResult = {
     seconds: 0.5,
     tokensPerSecond: 24.2,
     finishReason: "stop",
+    parts: 1,
+    kept: 0,
   },
 };
 
@@ -29,6 +31,12 @@ test("a run waits, writes, and is done", () => {
   run.finish(RESULT);
   assert.equal(run.headline, "12 tokens · 24 tok/s · this machine (cpu, bfloat16) · m");
   assert.ok(!run.isActive);
+});
+
+test("what came back unchanged is told", () => {
+  const run = new Run("1", "Translate · notes.md");
+  run.finish({ ...RESULT, facts: { ...RESULT.facts, parts: 5, kept: 2 } });
+  assert.match(run.headline, /2 of 5 parts unchanged$/);
 });
 
 test("what comes after the end changes nothing", () => {

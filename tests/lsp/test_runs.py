@@ -328,7 +328,8 @@ async def test_a_base_model_is_asked_with_examples(client, engine, base_model):
         "transformers/run",
         params("translate", model=base_model, targetLanguage="German") | {"range": span},
     )
-    prompts = [asked["prompt"] for asked in engine.asked]
+    # The engine of the tests answers the last row of a batch first.
+    prompts = [asked["prompt"] for asked in reversed(engine.asked)]
     assert len(prompts) == 2
     assert all("German:" in prompt for prompt in prompts)
     assert prompts[0].endswith("\nEnglish: Intro.\nGerman:")
@@ -383,3 +384,19 @@ async def test_the_status_follows_a_run(model, settings, engine):
         await client.until(lambda: notes[-1]["engine"]["runs"] == [])
         assert notes[-1]["state"] == "ready"
         assert notes[-1]["tokenizers"] == [{"model": model, "state": "ready"}]
+
+
+async def test_a_selection_longer_than_the_window_is_summarized_in_parts(client, engine):
+    text = "\n\n".join(f"Paragraph {n} of a long text." for n in range(2000))
+    client.open(URI, text)
+    result = await client.request(
+        "transformers/run",
+        {"task": "summarize", "textDocument": {"uri": URI}, "range": range_of(text, text)},
+    )
+    assert result["text"] == "A short answer."
+    assert engine.batches
+    assert result["facts"]["parts"] == sum(engine.batches) + 1
+    last = engine.asked[-1]["messages"][-1]["content"]
+    assert last.count("A short answer.") == sum(engine.batches)
+    stages = [stage["message"] for stage in client.notifications["transformers/run/stage"]]
+    assert any(message.startswith("Part 1 of ") for message in stages)

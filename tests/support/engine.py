@@ -19,6 +19,7 @@ class ScriptedEngine:
         self.gate: asyncio.Semaphore | None = None
         self.failure: Exception | None = None
         self.asked: list[Any] = []
+        self.batches: list[int] = []
         self.stopped = 0
         self.running = 0
         self.closed = 0
@@ -88,6 +89,23 @@ class ScriptedEngine:
                         "details": details if last else None,
                     }
                 )
+
+    async def generate_batch(self, prompts, *, max_new_tokens, **options):
+        from transformers_ls.engines.base import BatchItem
+
+        self.batches.append(len(prompts))
+        # The last row first: whoever shows them must put them in order.
+        for row, prompt in reversed(list(enumerate(prompts))):
+            if isinstance(prompt, str):
+                chunks = self.text_generation(prompt, max_new_tokens=max_new_tokens, **options)
+            else:
+                chunks = self.chat_completion(prompt, max_tokens=max_new_tokens, **options)
+            async with aclosing(chunks):
+                async for chunk in chunks:
+                    token = getattr(chunk, "token", None)
+                    yield BatchItem(row, token.text if token else chunk.choices[0].delta.content)
+            reason = "length" if self.finish_reason == "length" else "stop"
+            yield BatchItem(row, "", reason, 7, len(self.tokens))
 
     def status(self) -> EngineStatus:
         state = "busy" if self.running else "idle"

@@ -14,7 +14,8 @@ from transformers_ls.errors import UsageError
 from transformers_ls.settings import Settings
 from transformers_ls.tasks.catalogue import get_task
 from transformers_ls.tasks.choose import choose_model
-from transformers_ls.tasks.runner import TaskRequest, TaskRun
+from transformers_ls.tasks.request import TaskRequest
+from transformers_ls.tasks.runner import TaskRun
 
 __all__ = ["add_arguments", "run"]
 
@@ -66,6 +67,8 @@ async def _run(arguments: argparse.Namespace) -> int:
         "timeToFirstToken": round(facts.time_to_first_token, 3),
         "tokensPerSecond": round(facts.tokens_per_second, 1),
         "finishReason": facts.finish_reason,
+        "parts": facts.parts,
+        "kept": facts.kept,
     }
     if arguments.json:
         answer = {"task": request.task.id, "text": task_run.text, **numbers}
@@ -74,6 +77,12 @@ async def _run(arguments: argparse.Namespace) -> int:
     if facts.finish_reason == "length":
         limit = request.max_new_tokens
         print(f"Stopped at {limit} tokens; --max-new-tokens sets the limit.", file=sys.stderr)
+    if facts.kept:
+        print(
+            f"{facts.kept} of {facts.parts} parts stayed as they were: the model repeated them, or "
+            "lost code or links of them.",
+            file=sys.stderr,
+        )
     print(
         f"{facts.completion_tokens} tokens · {facts.tokens_per_second:.1f} tokens/s · first after "
         f"{facts.time_to_first_token:.2f} s · {facts.model} · {facts.destination}",
@@ -83,6 +92,9 @@ async def _run(arguments: argparse.Namespace) -> int:
 
 
 def _request(arguments: argparse.Namespace) -> TaskRequest:
+    from transformers_ls.hub.resolve import resolve
+    from transformers_ls.tokens.tokenizers import load_counter
+
     defaults = Settings()
     task = get_task(arguments.task)
     if arguments.to is not None and not (task.needs_language and arguments.to.strip()):
@@ -91,6 +103,9 @@ def _request(arguments: argparse.Namespace) -> TaskRequest:
     if not text.strip():
         raise UsageError("There is no text to work on.", "Name a file, or write to standard input.")
     chosen = choose_model(task, defaults.models, arguments.model)
+    count = None
+    if chosen.may_fill(text):
+        count = load_counter(resolve(chosen.name).folder).count
     return TaskRequest(
         task=task,
         text=text,
@@ -102,6 +117,8 @@ def _request(arguments: argparse.Namespace) -> TaskRequest:
             if arguments.max_new_tokens is None
             else arguments.max_new_tokens
         ),
+        window=chosen.window,
+        count=count,
     )
 
 

@@ -69,6 +69,8 @@ class RunFactsInfo:
     seconds: float
     tokens_per_second: float
     finish_reason: str
+    parts: int = 1
+    kept: int = 0
 
 
 @attrs.define(slots=False, eq=False, repr=False)

@@ -18,7 +18,8 @@ from transformers_ls.settings import Settings
 from transformers_ls.tasks.catalogue import Task, get_task
 from transformers_ls.tasks.choose import choose_model
 from transformers_ls.tasks.edits import place, relocate
-from transformers_ls.tasks.runner import RunFacts, TaskRequest, TaskRun
+from transformers_ls.tasks.request import RunFacts, TaskRequest
+from transformers_ls.tasks.runner import TaskRun
 from transformers_ls.text.document import Document
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["Selection", "run_on_document", "select"]
 
 DeltaListener = Callable[[str], None]
+
+# A tokenizer that is converted for the first time takes half a minute.
+_TOKENIZER_SECONDS = 90.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ async def run_on_document(
         ModelError: The task's model is not here, or cannot do it.
         EngineError: The run failed or was stopped.
     """
-    run = TaskRun(server.engine, await _request(selection), on_stage)
+    run = TaskRun(server.engine, await _request(server, selection), on_stage)
     async with aclosing(run.deltas()) as deltas:
         async for delta in deltas:
             on_delta(delta)
@@ -88,9 +92,13 @@ async def run_on_document(
     return RunResult(run_id, run.text, edit, _facts(run.facts), conflict)
 
 
-async def _request(selection: Selection) -> TaskRequest:
+async def _request(server: TransformersServer, selection: Selection) -> TaskRequest:
     params, settings, task = selection.params, selection.settings, selection.task
     chosen = await asyncio.to_thread(choose_model, task, settings.models, params.model)
+    count = None
+    if chosen.may_fill(selection.text):
+        entry = await server.tokenizers.await_ready(chosen.name, _TOKENIZER_SECONDS)
+        count = entry.counter.count if entry.counter else None
     return TaskRequest(
         task=task,
         text=selection.text,
@@ -99,6 +107,8 @@ async def _request(selection: Selection) -> TaskRequest:
         target_language=params.target_language or settings.translation.target_language,
         max_new_tokens=settings.generation.max_new_tokens,
         temperature=settings.generation.temperature,
+        window=chosen.window,
+        count=count,
     )
 
 
@@ -144,4 +154,6 @@ def _facts(facts: RunFacts) -> RunFactsInfo:
         seconds=round(facts.seconds, 4),
         tokens_per_second=round(facts.tokens_per_second, 2),
         finish_reason=facts.finish_reason,
+        parts=facts.parts,
+        kept=facts.kept,
     )

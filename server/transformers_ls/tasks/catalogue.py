@@ -13,8 +13,8 @@ __all__ = ["BUILT_IN", "Placement", "Task", "Unit", "get_task", "language_name"]
 Placement = Literal["below", "replace"]
 """Where the result goes: under the selection, or in its place."""
 
-Unit = Literal["text", "sentence"]
-"""What one prompt holds: the whole selection, or one sentence of it."""
+Unit = Literal["text", "paragraph", "sentence"]
+"""What one prompt holds: the whole selection, or one paragraph or sentence of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,12 @@ class Task:
     base_stop: tuple[str, ...] = ()
     """Where the continuation of `base_prompt` ends."""
     base_unit: Unit = "text"
-    """How much of the selection one `base_prompt` holds; a chat prompt holds all of it."""
+    """How much of the selection one `base_prompt` holds."""
+    chat_unit: Unit = "text"
+    """How much of the selection one `chat_prompt` holds."""
+    merges: bool = False
+    """True when the answers to the parts of a long text are, joined, a text for the same task:
+    a summary of summaries."""
     repetition_penalty: float | None = None
     """Keeps a small model from going in circles where it writes freely; see `wire.Generate`."""
     needs_language: bool = False
@@ -148,6 +153,7 @@ BUILT_IN: Mapping[str, Task] = {
             "Answer with the summary only.\n\n{text}",
             base_prompt="{text}\n\nIn one sentence, the text above says that",
             base_stop=("\n",),
+            merges=True,
         ),
         Task(
             id="translate",
@@ -160,6 +166,7 @@ BUILT_IN: Mapping[str, Task] = {
             base_prompt="{examples}{source}: {text}\n{language}:",
             base_stop=("\n",),
             base_unit="sentence",
+            chat_unit="paragraph",
             needs_language=True,
         ),
         Task(

@@ -19,6 +19,15 @@ class ChosenModel:
     """As the user named it."""
     is_chat: bool
     """True when it has a chat template; a base model is asked with a few-shot prompt."""
+    window: int | None = None
+    """Its context window in tokens; None when its files do not say."""
+
+    def may_fill(self, text: str) -> bool:
+        """Tell, without counting, whether a text may be too long for the window.
+
+        A token stands for four letters of English, and a rare character is up to four tokens.
+        """
+        return self.window is not None and len(text) > self.window // 4
 
 
 def choose_model(task: Task, models: ModelSettings, override: str | None = None) -> ChosenModel:
@@ -42,4 +51,4 @@ def choose_model(task: Task, models: ModelSettings, override: str | None = None)
         raise ModelError(f"{name} has no weights here, only a tokenizer.", hint)
     if facts.kind not in ("chat", "base"):
         raise ModelError(f"{name} does not generate text ({facts.kind}).", hint)
-    return ChosenModel(name, facts.kind == "chat")
+    return ChosenModel(name, facts.kind == "chat", facts.window)

@@ -1,4 +1,4 @@
-"""Cuts a text into the sentences that are prompted for one by one, and what stands between them.
+"""Cuts a text into what is prompted for piece by piece, and what stands between.
 
 Small base models translate one short sentence well and a paragraph badly. What is not prose (blank
 lines, indentation, list and heading marks, fenced code, front matter) is passed through untouched.
@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
-__all__ = ["Piece", "sentences"]
+__all__ = ["Piece", "blocks", "paragraphs", "sentences"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +34,61 @@ _SENTENCE_END = re.compile(
 
 def sentences(text: str) -> Iterator[Piece]:
     """Yield the pieces of a text in order, each line cut into its sentences."""
+    for line, verbatim in _lines(text):
+        if verbatim:
+            yield Piece(line, is_prose=False)
+        else:
+            body = line.rstrip("\r\n")
+            yield from _line(body, line[len(body) :])
+
+
+def paragraphs(text: str) -> Iterator[Piece]:
+    """Yield the pieces of a text in order: paragraphs, and the verbatim parts between them."""
+    for verbatim, lines in groupby(_lines(text), key=lambda item: item[1] or not item[0].strip()):
+        block = "".join(line for line, _ in lines)
+        prose = "" if verbatim else block.rstrip()
+        if prose:
+            yield Piece(prose, is_prose=any(char.isalpha() for char in prose))
+        if tail := block[len(prose) :]:
+            yield Piece(tail, is_prose=False)
+
+
+def blocks(text: str) -> list[str]:
+    """Return the paragraphs and whole code fences of a text, each with the blank lines behind it."""
+    found: list[str] = []
+    start_new = True
+    for line, verbatim in _lines(text):
+        blank = not verbatim and not line.strip()
+        if start_new and not (blank and found):
+            found.append(line)
+            start_new = False
+        else:
+            found[-1] += line
+        if blank:
+            start_new = True
+    return found
+
+
+def _lines(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield the lines of a text, and whether each belongs to a code fence or the front matter."""
     lines = text.splitlines(keepends=True)
     verbatim_until = _front_matter_end(lines)
     fence: str | None = None
     for number, line in enumerate(lines):
         body = line.rstrip("\r\n")
-        end = line[len(body) :]
         mark = _FENCE.match(body)
         if number < verbatim_until:
-            yield Piece(line, is_prose=False)
+            yield line, True
         elif fence is not None:
-            yield Piece(line, is_prose=False)
+            yield line, True
             # A fence is closed by a run of its own character that is at least as long.
             if mark and mark[1].startswith(fence) and not body.strip().strip(fence[0]):
                 fence = None
         elif mark:
             fence = mark[1]
-            yield Piece(line, is_prose=False)
+            yield line, True
         else:
-            yield from _line(body, end)
+            yield line, False
 
 
 def _line(body: str, end: str) -> Iterator[Piece]:

@@ -1,53 +1,33 @@
-"""Runs one task on one text: prompts, streamed deltas, and the facts of the run."""
+"""Runs one task on one text: pieces, prompts, streamed deltas, and the facts of the run.
+
+A text goes to the model in pieces where the task says so (sentences for a small base model,
+paragraphs for a chat model), several at once; what stands between them is copied. A text that is
+longer than the context window is cut: into more pieces, or, for a summary, into parts whose
+summaries are summarized again.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from transformers_ls.engines.base import Engine, StageListener
+from transformers_ls.engines.base import BatchItem, Engine, Stage, StageListener
 from transformers_ls.errors import EngineError, UsageError
-from transformers_ls.tasks.catalogue import Task
-from transformers_ls.tasks.pieces import Piece, sentences
+from transformers_ls.tasks.answers import Answer
+from transformers_ls.tasks.pieces import Piece, paragraphs, sentences
+from transformers_ls.tasks.planner import split
+from transformers_ls.tasks.request import RunFacts, TaskRequest
+from transformers_ls.tasks.streams import stream
 
-__all__ = ["RunFacts", "TaskRequest", "TaskRun"]
+__all__ = ["TaskRun"]
 
-
-@dataclass(frozen=True, slots=True)
-class TaskRequest:
-    """A task on a text."""
-
-    task: Task
-    text: str
-    model: str
-    is_chat: bool
-    """True when the model has a chat template, false for a base model."""
-    target_language: str = ""
-    max_new_tokens: int = 256
-    temperature: float = 0.0
-
-
-@dataclass(slots=True)
-class RunFacts:
-    """What a run took; times in seconds."""
-
-    model: str
-    destination: str = ""
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    time_to_first_token: float = 0.0
-    seconds: float = 0.0
-    finish_reason: str = "stop"
-
-    @property
-    def tokens_per_second(self) -> float:
-        """The decode rate after the first token; 0 when fewer than two tokens came."""
-        decoding = self.seconds - self.time_to_first_token
-        if self.completion_tokens < 2 or decoding <= 0:
-            return 0.0
-        return (self.completion_tokens - 1) / decoding
+_TEMPLATE_TOKENS = 96
+"""Room for what a chat template writes around a message: the default system prompts of known
+templates have up to about 80 tokens."""
 
 
 @dataclass(slots=True)
@@ -58,8 +38,12 @@ class TaskRun:
     request: TaskRequest
     on_stage: StageListener | None = None
     clock: Callable[[], float] = time.perf_counter
+    batch: int = 8
+    """How many pieces are computed at once."""
     text: str = ""
     facts: RunFacts = field(init=False)
+    _started: float | None = None
+    _prompts: int = 0
 
     def __post_init__(self) -> None:
         self.facts = RunFacts(model=self.request.model)
@@ -73,106 +57,165 @@ class TaskRun:
         """
         if not self.request.text.strip():
             raise UsageError("The selection is empty.", "Select the text to work on first.")
-        started = self.clock()
-        async with aclosing(self._pieces(started)) as stream:
-            async for delta in stream:
-                self.text += delta
-                yield delta
+        self._started = started = self.clock()
+        pieces = await self._plan()
+        if not any(piece.is_prose for piece in pieces):
+            raise UsageError("The selection holds no words.", "Select the text to work on first.")
+        answered = False
+        for group in _groups(pieces, self.batch):
+            answers = self._answers(group)
+            async with aclosing(self._answer(group, answers)) as shown:
+                async for delta in shown:
+                    self.text += delta
+                    yield delta
+            answered = answered or any(not (answer.empty or answer.lost) for answer in answers)
+        if not answered:
+            raise EngineError(
+                "The model answered with nothing that can be used.",
+                "Try again, or choose another model.",
+            )
+        self.facts.parts = self._prompts
         self.facts.seconds = self.clock() - started
         self.facts.destination = self.engine.status().destination
 
-    async def _pieces(self, started: float) -> AsyncGenerator[str, None]:
+    @property
+    def _unit(self) -> str:
+        task = self.request.task
+        return task.chat_unit if self.request.is_chat else task.base_unit
+
+    async def _plan(self) -> list[Piece]:
+        """Cut the text into what is asked piece by piece, and what is copied."""
         request = self.request
-        by_sentence = not request.is_chat and request.task.base_unit == "sentence"
-        whole = [Piece(request.text.strip(), is_prose=True)]
-        asked = answered = 0
-        for piece in sentences(request.text) if by_sentence else whole:
+        if self._unit == "text":
+            whole = request.text.strip()
+            if request.task.merges:
+                whole = await self._merged(whole)
+            return [Piece(whole, is_prose=True)]
+        cut = sentences if self._unit == "sentence" else paragraphs
+        found: list[Piece] = []
+        for piece in cut(request.text):
             if not piece.is_prose:
-                yield piece.text
+                found.append(piece)
                 continue
-            asked += 1
-            empty = True
-            async with aclosing(self._answer(piece.text)) as stream:
-                async for delta in stream:
-                    if answered == 0 and empty:
-                        self.facts.time_to_first_token = self.clock() - started
-                    empty = False
-                    yield delta
-            answered += not empty
-            if empty and by_sentence:
-                # A sentence that the model has nothing for stays as it was; it must not vanish.
-                yield piece.text
-        if not asked:
-            raise UsageError("The selection holds no words.", "Select the text to work on first.")
-        if not answered:
-            raise EngineError(
-                "The model answered with nothing.", "Try again, or choose another model."
-            )
+            for part in await self._split(piece.text):
+                prose = part.rstrip()
+                found.append(Piece(prose, is_prose=True))
+                if part[len(prose) :]:
+                    found.append(Piece(part[len(prose) :], is_prose=False))
+        return found
 
-    async def _answer(self, text: str) -> AsyncGenerator[str, None]:
-        """Stream one prompt's answer without the white space around it."""
-        pending = ""
-        started = False
-        async with aclosing(self._stream(text)) as stream:
-            async for delta in stream:
-                pending += delta
-                if not started:
-                    pending = pending.lstrip()
-                body = pending.rstrip()
-                if body:
-                    started = True
-                    yield body
-                    pending = pending[len(body) :]
+    async def _merged(self, text: str) -> str:
+        """Replace a text that is too long by the answers to its parts, until it fits."""
+        while len(parts := await self._split(text)) > 1:
+            answers: list[Answer] = []
+            for start in range(0, len(parts), self.batch):
+                if self.on_stage is not None:
+                    percent = 100 * start // len(parts)
+                    message = f"Part {start + 1} of {len(parts)}"
+                    self.on_stage(Stage("running", message, percent))
+                group = [Piece(part, is_prose=True) for part in parts[start : start + self.batch]]
+                answers += (some := self._answers(group))
+                async with aclosing(self._answer(group, some)) as unseen:
+                    async for _ in unseen:
+                        pass
+            shorter = "\n\n".join(answer.text for answer in answers if not answer.empty)
+            if len(shorter) >= len(text):
+                raise EngineError(
+                    "The summaries of the parts are as long as the text.",
+                    "Select less text, or choose a model with a larger context window.",
+                )
+            text = shorter
+        return text
 
-    def _stream(self, text: str) -> AsyncGenerator[str, None]:
-        if self.request.is_chat:
-            return self._chat(text)
-        return self._continue(text)
+    async def _split(self, text: str) -> list[str]:
+        """Cut a text into parts whose prompts leave room for the longest answer."""
+        request = self.request
+        if request.window is None or request.count is None:
+            return [text]
+        around = request.count(request.task.chat_prompt) if request.is_chat else 0
+        around = around or request.count(request.task.continuation("", request.target_language))
+        budget = request.window - request.max_new_tokens - around - _TEMPLATE_TOKENS
+        # Where the longest answer would fill the window, it is the answer that has to be shorter.
+        return await asyncio.to_thread(split, text, max(budget, request.window // 4), request.count)
 
-    async def _chat(self, text: str) -> AsyncGenerator[str, None]:
-        request, task = self.request, self.request.task
-        chunks = self.engine.chat_completion(
-            task.chat_messages(text, request.target_language),
-            model=request.model,
-            max_tokens=request.max_new_tokens,
-            temperature=request.temperature or None,
-            repetition_penalty=task.repetition_penalty,
-            on_stage=self.on_stage,
-        )
-        async with aclosing(chunks) as stream:
-            async for chunk in stream:
-                if chunk.usage:
-                    self._add_usage(chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
-                for choice in chunk.choices:
-                    if choice.finish_reason:
-                        self._finish(choice.finish_reason)
-                    if choice.delta.content:
-                        yield choice.delta.content
+    def _answers(self, group: Sequence[Piece]) -> list[Answer]:
+        # Of a whole text no part can be kept, and below it nothing is lost.
+        careful = self.request.task.placement == "replace" and self._unit != "text"
+        return [Answer(piece.text, careful=careful) for piece in group if piece.is_prose]
 
-    async def _continue(self, text: str) -> AsyncGenerator[str, None]:
-        request, task = self.request, self.request.task
-        chunks = self.engine.text_generation(
-            task.continuation(text, request.target_language),
-            model=request.model,
-            max_new_tokens=request.max_new_tokens,
-            temperature=request.temperature or None,
-            repetition_penalty=task.repetition_penalty,
-            stop=task.base_stop,
-            on_stage=self.on_stage,
-        )
-        async with aclosing(chunks) as stream:
-            async for chunk in stream:
-                if chunk.details:
-                    self._add_usage(chunk.details.input_length, chunk.details.generated_tokens)
-                    self._finish(chunk.details.finish_reason)
-                if not chunk.token.special and chunk.token.text:
-                    yield chunk.token.text
+    async def _answer(
+        self, group: Sequence[Piece], answers: Sequence[Answer]
+    ) -> AsyncGenerator[str, None]:
+        """Ask for some pieces at once, and stream the answers with what stands between, in order."""
+        waiting = _Waiting(group, answers, keeps=self._unit != "text")
+        for delta in waiting.shown():
+            yield delta
+        if answers:
+            self._prompts += len(answers)
+            texts = [answer.source for answer in answers]
+            items = stream(self.engine, self.request, texts, self.on_stage)
+            async with aclosing(items):
+                async for item in items:
+                    self._take(item, answers[item.row])
+                    for delta in waiting.shown():
+                        yield delta
+        self.facts.kept += waiting.kept
 
-    def _add_usage(self, prompt_tokens: int, completion_tokens: int) -> None:
-        self.facts.prompt_tokens += prompt_tokens
-        self.facts.completion_tokens += completion_tokens
+    def _take(self, item: BatchItem, answer: Answer) -> None:
+        if item.text:
+            if not self.facts.time_to_first_token and item.text.strip():
+                self.facts.time_to_first_token = self.clock() - (self._started or 0.0)
+            answer.push(item.text)
+        if item.finish_reason is not None:
+            answer.end()
+            self.facts.prompt_tokens += item.prompt_tokens
+            self.facts.completion_tokens += item.completion_tokens
+            # One piece that hit the limit means the whole result may be cut.
+            if item.finish_reason == "length":
+                self.facts.finish_reason = "length"
 
-    def _finish(self, reason: str) -> None:
-        # One piece that hit the limit means the whole result may be cut.
-        if self.facts.finish_reason != "length":
-            self.facts.finish_reason = "length" if reason == "length" else "stop"
+
+class _Waiting:
+    """The pieces of a group that were not shown yet, in order.
+
+    Args:
+        group: All pieces.
+        answers: The answers to those that are prose.
+        keeps: Whether a piece that the model has nothing for stays as it was.
+    """
+
+    def __init__(self, group: Sequence[Piece], answers: Sequence[Answer], *, keeps: bool) -> None:
+        self.kept = 0
+        self._keeps = keeps
+        answer = iter(answers)
+        self._left = deque(next(answer) if piece.is_prose else piece for piece in group)
+
+    def shown(self) -> Iterator[str]:
+        """Yield what can be shown now: up to the first answer that still comes in."""
+        while self._left:
+            first = self._left[0]
+            if isinstance(first, Piece):
+                yield first.text
+            else:
+                if text := first.shown():
+                    yield text
+                if not first.over:
+                    return
+                if self._keeps and first.empty:
+                    yield first.source
+                self.kept += self._keeps and first.changes_nothing
+            self._left.popleft()
+
+
+def _groups(pieces: Sequence[Piece], size: int) -> Iterator[list[Piece]]:
+    """Gather pieces so that each group holds at most `size` of prose."""
+    group: list[Piece] = []
+    prose = 0
+    for piece in pieces:
+        if piece.is_prose and prose == size:
+            yield group
+            group, prose = [], 0
+        group.append(piece)
+        prose += piece.is_prose
+    if group:
+        yield group

@@ -9,7 +9,8 @@ import pytest
 from tests.support.engine import ScriptedEngine
 from transformers_ls.errors import EngineError, UsageError
 from transformers_ls.tasks.catalogue import BUILT_IN, get_task, language_name
-from transformers_ls.tasks.runner import RunFacts, TaskRequest, TaskRun
+from transformers_ls.tasks.request import RunFacts, TaskRequest
+from transformers_ls.tasks.runner import TaskRun
 
 
 def request(task: str, text: str, **more) -> TaskRequest:
@@ -61,11 +62,11 @@ async def test_every_built_in_prompt_holds_the_text():
             engine = ScriptedEngine("x")
             await run(
                 engine,
-                request(name, "some {curly} words", is_chat=is_chat, target_language="French"),
+                request(name, "some {curly words}", is_chat=is_chat, target_language="French"),
             )
             (asked,) = engine.asked
             prompt = asked["messages"][-1]["content"] if is_chat else asked["prompt"]
-            assert "some {curly} words" in prompt
+            assert "some {curly words}" in prompt
 
 
 async def test_languages_without_examples_are_named():
@@ -116,3 +117,130 @@ def test_examples_end_in_the_wanted_language(language, source):
     assert len(shots) == 4
     assert all(shot.startswith(f"{source}: ") for shot in shots)
     assert last == f"{source}: TEXT\n{language_name(language)}:"
+
+
+class Translating(ScriptedEngine):
+    """Answers each text with itself in capitals; `drops` are words that its answers lack."""
+
+    def __init__(self, *drops: str) -> None:
+        super().__init__()
+        self.drops = drops
+
+    async def chat_completion(self, messages, **options):
+        self._say(messages[-1]["content"].split("\n\n", 1)[1])
+        async for chunk in super().chat_completion(messages, **options):
+            yield chunk
+
+    async def text_generation(self, prompt, **options):
+        self._say(prompt.rsplit("English: ", 1)[1].rsplit("\n", 1)[0])
+        async for chunk in super().text_generation(prompt, **options):
+            yield chunk
+
+    def _say(self, text: str) -> None:
+        for word in self.drops:
+            text = text.replace(word, "")
+        self.tokens = (" ", *(f"{word} " for word in text.upper().split(" ")))
+
+
+MARKDOWN = """---
+title: Notes
+---
+
+# The title
+
+First one. Then another one.
+
+```python
+print("kept")
+```
+
+- A point. With two sentences.
+"""
+
+
+@pytest.mark.parametrize("is_chat", [True, False])
+async def test_markdown_keeps_its_shape(is_chat):
+    engine = Translating()
+    done = await run(
+        engine, request("translate", MARKDOWN, is_chat=is_chat, target_language="French")
+    )
+    head, fence, last = MARKDOWN.partition('```python\nprint("kept")\n```\n')
+    front, matter, body = head.rpartition("---\n")
+    assert done.text == front + matter + body.upper() + fence + last.upper()
+    assert engine.batches == [3 if is_chat else 5]
+    assert (done.facts.parts, done.facts.kept) == (engine.batches[0], 0)
+
+
+async def test_pieces_are_computed_a_few_at_once():
+    engine = Translating()
+    text = " ".join(f"Sentence {number} is here." for number in range(20))
+    done = await run(engine, request("translate", text, is_chat=False, target_language="French"))
+    assert done.text == text.upper()
+    assert engine.batches == [8, 8, 4]
+    assert done.facts.prompt_tokens == 20 * 7
+
+
+async def test_what_loses_its_code_stays():
+    engine = Translating("`x = 1`", "HTTPS")
+    text = "Write `x = 1` now.\nAll is well.\nSee https://a.example/b, please."
+    done = await run(engine, request("translate", text, is_chat=False, target_language="French"))
+    # In capitals the address is another one, too.
+    assert done.text == "Write `x = 1` now.\nALL IS WELL.\nSee https://a.example/b, please."
+    assert done.facts.kept == 2
+
+
+async def test_a_repeated_text_is_told():
+    done = await run(ScriptedEngine("Hello."), request("translate", "Hello.", is_chat=False))
+    assert (done.text, done.facts.kept) == ("Hello.", 1)
+
+
+async def test_a_long_text_is_summarized_in_rounds():
+    def count(text: str) -> int:
+        return len(text.split())
+
+    seen = []
+    engine = ScriptedEngine("A short summary.")
+    text = "\n\n".join(f"Paragraph {number} " + "word " * 30 for number in range(40))
+    task = request("summarize", text, window=300, count=count, max_new_tokens=20)
+    task_run = TaskRun(engine, task, lambda stage: seen.append(stage.message))
+    assert [delta async for delta in task_run.deltas()] == ["A short summary."]
+    parts = sum(engine.batches)
+    assert 8 <= parts <= 16
+    assert len(engine.asked) == parts + 1
+    for asked in engine.asked:
+        assert count(asked["messages"][-1]["content"]) + 20 + 96 <= 300
+    joined = "".join(asked["messages"][-1]["content"] for asked in engine.asked)
+    assert all(f"Paragraph {number} " in joined for number in range(40))
+    assert engine.asked[-1]["messages"][-1]["content"].count("A short summary.") == parts
+    assert f"Part 1 of {parts}" in seen
+    assert task_run.facts.parts == parts + 1
+
+
+async def test_summaries_that_do_not_get_shorter_end():
+    long = "word " * 2000
+    task = request("summarize", long, window=300, count=lambda text: len(text.split()))
+    with pytest.raises(EngineError, match="as long as the text"):
+        await run(ScriptedEngine(long), task)
+
+
+async def test_a_long_paragraph_is_cut_for_a_translation():
+    engine = Translating()
+    text = "Some words are here. " * 100
+    task = request(
+        "translate",
+        text,
+        target_language="French",
+        window=300,
+        count=lambda some: len(some.split()),
+        max_new_tokens=100,
+    )
+    done = await run(engine, task)
+    assert done.text == text.upper()
+    assert len(engine.asked) > 4
+
+
+async def test_a_cut_answer_is_told():
+    engine = ScriptedEngine("x")
+    engine.finish_reason = "length"
+    done = await run(engine, request("translate", "One.\n\nTwo."))
+    assert done.facts.finish_reason == "length"
