@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from transformers_ls.text.regions.escapes import python_text
-from transformers_ls.text.regions.model import Region, in_document_order
+from transformers_ls.text.regions.model import Found, Region, in_document_order
 from transformers_ls.text.regions.syntax import Syntax
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-__all__ = ["find"]
+__all__ = ["find", "read"]
 
 _STRINGS = ("string", "concatenated_string")
+_WRITTEN = (*_STRINGS, "parenthesized_expression", "binary_operator", "list")
+_INDENTED = re.compile(r"([ \t]+)(?:async +)?(?:def|class)\b")
 _DOCUMENTED = ("module", "class_definition", "function_definition")
+
+
+def read(text: str) -> Found:
+    """Return what is in a piece of a Python text, which may begin in the body of a class."""
+    indented = _INDENTED.match(text)
+    if indented is None:
+        return Found(find(text))
+    # As deep as the piece begins, with each lesser depth open that it may go back to.
+    depth = indented[1].count(" ")
+    frame = "".join(f"{' ' * level}if 1:\n" for level in range(depth)) or "if 1:\n"
+    return Found([region.moved(-len(frame)) for region in find(frame + text)])
 
 
 def find(text: str) -> list[Region]:
@@ -30,8 +44,28 @@ def find(text: str) -> list[Region]:
             if region is not None:
                 regions.append(region)
             continue
+        if node.type == "dictionary" and (message := _message(syntax, node)) is not None:
+            regions.append(message)
+            continue
         stack.extend(_children(syntax, node, name, owner))
     return in_document_order(regions)
+
+
+def _message(syntax: Syntax, node: Node) -> Region | None:
+    """Return the message that a dictionary is; none when its text is not written there."""
+    keys = {}
+    for pair in node.named_children:
+        key, value = pair.child_by_field_name("key"), pair.child_by_field_name("value")
+        if key is not None and value is not None and key.type == "string":
+            keys[syntax.source(key)[1:-1]] = value
+    if not (keys.keys() >= {"role", "content"} or keys.keys() >= {"from", "value"}):
+        return None
+    if keys.get("content", keys.get("value", node)).type not in _WRITTEN:
+        return None
+    from transformers_ls.text.pythontree import read_value
+    from transformers_ls.text.regions.prompts import message_region
+
+    return message_region(read_value(syntax, node))
 
 
 def _children(syntax: Syntax, node: Node, name: str, owner: str) -> list[tuple[Node, str, str]]:
