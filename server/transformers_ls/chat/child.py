@@ -7,7 +7,6 @@ front, and without a front by an alarm.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
@@ -16,8 +15,9 @@ from datetime import datetime
 from typing import Any, BinaryIO, Final
 
 from transformers_ls.chat import frames
-from transformers_ls.chat.attribution import message_cuts
 from transformers_ls.chat.limits import Limits, clear_alarm, enter_jail, set_alarm
+from transformers_ls.chat.nursery import can_fork, raise_renderers
+from transformers_ls.chat.studies import describe_refusal, parts, study
 
 _MAX_REASON: Final = 2_000
 _MAX_SPANS: Final = 100_000
@@ -107,7 +107,8 @@ class Renderer:
         }
         for template in _WARM_UP:
             answer(self, {**request, "template": template}, Limits())
-        answer(self, {**request, "template": "{{ a }}", "want": "variables"}, Limits())
+        for want in ("variables", "study"):
+            answer(self, {**request, "template": "{{ a }}", "want": want}, Limits())
 
 
 _WARM_UP: Final = (
@@ -128,8 +129,10 @@ _WARM_UP: Final = (
 def answer(renderer: Renderer, request: Json, limits: Limits) -> Json:
     """Render one request; a failure is an answer too."""
     try:
+        if request.get("want") == "study":
+            return {"id": request["id"], **study(renderer, request, limits.output_chars)}
         if request.get("want") == "cuts":
-            return {"id": request["id"], **_parts(renderer, request)}
+            return {"id": request["id"], **parts(renderer, request)}
         if request.get("want") == "variables":
             return {"id": request["id"], "variables": renderer.variables(request["template"])}
         text = renderer.text(request)
@@ -142,67 +145,24 @@ def answer(renderer: Renderer, request: Json, limits: Limits) -> Json:
     except RecursionError:
         return {"id": request["id"], "limit": "recursion"}
     except Exception as error:  # noqa: BLE001 - a template can raise anything Python can.
-        return {"id": request["id"], "raised": _describe(error)}
-
-
-def _parts(renderer: Renderer, request: Json) -> Json:
-    """Return where the messages end in the prompt, and what opens a turn of the model."""
-    beginning = {**request, "add_generation_prompt": False}
-    opened = {**request, "add_generation_prompt": True}
-    messages = request["messages"]
-    cuts = message_cuts(
-        messages,
-        renderer.text(request),
-        lambda some: renderer.text(beginning, some),
-        list(request["special_tokens"].values()),
-        {index: end for index, end in enumerate(request["known"]) if end is not None},
-    )
-    opening = None
-    roles = [message.get("role") for message in messages]
-    if "assistant" in roles[1:]:
-        before = messages[: roles.index("assistant", 1)]
-        with contextlib.suppress(Exception):  # Refused half a chat: nothing opens a turn then.
-            shorter, longer = renderer.text(beginning, before), renderer.text(opened, before)
-            if longer.startswith(shorter):
-                opening = longer[len(shorter) :]
-    return {"cuts": cuts, "opening": opening}
-
-
-def _describe(error: Exception) -> Json:
-    try:
-        reason = str(error)[:_MAX_REASON]
-    except Exception:  # noqa: BLE001 - the text of an error comes from the template too.
-        reason = ""
-    return {
-        "type": type(error).__name__,
-        "syntax": type(error).__name__ in {"TemplateSyntaxError", "TemplateAssertionError"},
-        "reason": reason,
-        "line": getattr(error, "lineno", None) or _line_in_template(error),
-    }
-
-
-def _line_in_template(error: Exception) -> int | None:
-    """Return the template's line in a traceback that jinja rewrote to its own source."""
-    line, trace = None, error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == "<template>":
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
+        return {"id": request["id"], "raised": describe_refusal(error)}
 
 
 def _serve(renderer: Renderer, limits: Limits, requests: BinaryIO, answers: BinaryIO) -> None:
     while header := requests.read(frames.HEADER_BYTES):
-        request = frames.decode(requests.read(frames.length_of(header)))
-        set_alarm(limits)
-        reply = answer(renderer, request, limits)
-        try:
-            frame = frames.encode(reply)
-        except MemoryError:
-            frame = frames.encode({"id": request["id"], "limit": "memory"})
-        clear_alarm()
-        answers.write(frame)
-        answers.flush()
+        shared = frames.decode(requests.read(frames.length_of(header)))
+        for job in shared.pop("jobs"):
+            set_alarm(limits)
+            reply = answer(renderer, {**shared, **job}, limits)
+            try:
+                frame = frames.encode(reply)
+            except MemoryError:
+                frame = frames.encode({"id": job["id"], "limit": "memory"})
+            clear_alarm()
+            answers.write(frame)
+            answers.flush()
+            if "limit" in reply:
+                break  # The front replaces this process and asks the rest of the next one.
 
 
 def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
@@ -226,8 +186,14 @@ def main() -> None:
         answers.write(frames.encode({"failed": f"{type(error).__name__}: {error}"[:_MAX_REASON]}))
         answers.flush()
         return
-    answers.write(frames.encode({"ready": True}))
-    answers.flush()
+
+    def tell(frame: Any) -> None:
+        answers.write(frames.encode(frame))
+        answers.flush()
+
+    if can_fork():
+        raise_renderers(requests.fileno(), tell)
+    tell({"ready": True, "pid": os.getpid()})
     enter_jail(limits)
     _serve(renderer, limits, requests, answers)
 

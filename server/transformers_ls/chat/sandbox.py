@@ -1,40 +1,38 @@
 """Render chat templates in a process that may be killed.
 
 A template is a program by a stranger. It runs in a child process with limits on time, memory and
-output, without files or sockets; a child that cannot stop by itself is killed and the next render
-starts another. One render at a time; the others wait in line.
+output, without files or sockets; a child that cannot stop by itself is killed and replaced. One
+render at a time; the others wait in line.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
-import os
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
 from typing import Any, Final
 
 from transformers_ls.chat import frames
-from transformers_ls.chat.failures import died, not_json, refused, too_large, unavailable, went_over
-from transformers_ls.chat.limits import Limits, limit_of_signal
-from transformers_ls.errors import TemplateError, TransformersLsError
-
-__all__ = ["RenderRequest", "Rendered", "Sandbox"]
-
-_START_SECONDS: Final = 60.0
-_FAREWELL_SECONDS: Final = 1.0
-_BYTES_PER_CHAR: Final = 6  # A control character as JSON writes it.
-_FRAME_ROOM: Final = 8 * 2**20
-_MAX_REQUEST_BYTES: Final = 256 * 2**20
-_CHILD_ENVIRONMENT: Final = frozenset(
-    {"PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "HOME", "LANG", "LC_ALL", "LC_TIME", "TZ"}
-    | {"SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "USERPROFILE", "LD_LIBRARY_PATH"}
+from transformers_ls.chat.failures import (
+    TemplateRefusedError,
+    died,
+    not_json,
+    refused,
+    too_large,
+    unavailable,
+    went_over,
 )
-"""What the child learns of our environment: where Python lives, and no keys."""
+from transformers_ls.chat.limits import Limits, limit_of_signal
+from transformers_ls.chat.process import RendererEndedError, RenderProcess
+from transformers_ls.errors import TemplateError, TemplateLimitError, TransformersLsError
+
+__all__ = ["RenderRequest", "Rendered", "Sandbox", "Study"]
+
+Reply = dict[str, Any] | TemplateError
+
+_MAX_REQUEST_BYTES: Final = 256 * 2**20
 
 
 @dataclass(frozen=True)
@@ -64,6 +62,19 @@ class Rendered:
     generation_spans: tuple[tuple[int, int], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A chat's prompt, or why there is none, and the message where something begins.
+
+    `at` is the first message that a template refuses, or after which the prompt of a turn no longer
+    begins as the one before; None where there is no such message.
+    """
+
+    text: str | None
+    refusal: TemplateRefusedError | None
+    at: int | None
+
+
 class Sandbox:
     """One rendering process, started when first needed and kept warm.
 
@@ -73,18 +84,19 @@ class Sandbox:
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
         self._line = asyncio.Lock()
-        self._child: asyncio.subprocess.Process | None = None
+        self._process: RenderProcess | None = None
         self._ids = count(1)
+        self._closed = False
 
     @property
     def pid(self) -> int | None:
-        """The process id of the child, if one runs."""
-        return self._child.pid if self._child else None
+        """The id of the process that runs templates, if there is one."""
+        return self._process.pid if self._process else None
 
     async def start(self) -> None:
         """Start the child ahead of the first render."""
         async with self._line:
-            await self._ready_child()
+            await self._ready_process()
 
     async def render(self, request: RenderRequest) -> Rendered:
         """Render a chat.
@@ -126,116 +138,140 @@ class Sandbox:
         reply = await self._ask(RenderRequest(template, []), "variables")
         return tuple(reply["variables"])
 
+    async def study(self, requests: Sequence[RenderRequest]) -> list[Study | TemplateError]:
+        """Render chats with what `inspect` wants to know of each, all in one round trip.
+
+        All must have the same template, special tokens and clock, those of the first.
+
+        Raises:
+            UsageError: One holds values that are not JSON.
+        """
+        replies = await self._ask_all(requests, "study")
+        return [
+            reply
+            if isinstance(reply, TemplateError)
+            else Study(
+                reply.get("text"),
+                refused(reply["raised"]) if "raised" in reply else None,
+                reply["at"],
+            )
+            for reply in replies
+        ]
+
     async def close(self) -> None:
         """End the child; a render in progress fails."""
-        await self._kill()
+        self._closed = True
+        process, self._process = self._process, None
+        if process is not None:
+            await process.end()
 
     async def _ask(self, request: RenderRequest, want: str, **more: Any) -> dict[str, Any]:
-        number = next(self._ids)
-        values = {
-            "template": request.template,
-            "messages": list(request.messages),
-            "special_tokens": dict(request.special_tokens),
-            "tools": None if request.tools is None else list(request.tools),
-            "add_generation_prompt": request.add_generation_prompt,
-            "kwargs": dict(request.kwargs),
-            "now": request.now.isoformat() if request.now else None,
+        (reply,) = await self._ask_all([request], want, **more)
+        if isinstance(reply, TransformersLsError):
+            raise reply
+        if "raised" in reply:
+            raise refused(reply["raised"])
+        return reply
+
+    async def _ask_all(
+        self, requests: Sequence[RenderRequest], want: str, **more: Any
+    ) -> list[Reply]:
+        if not requests:
+            return []
+        first = requests[0]
+        shared = {
+            "template": first.template,
+            "special_tokens": dict(first.special_tokens),
+            "now": first.now.isoformat() if first.now else None,
             "want": want,
-            "id": number,
             **more,
         }
-        try:
-            frame = frames.encode(values)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise not_json() from error
-        if len(frame) > _MAX_REQUEST_BYTES:
-            raise too_large(_MAX_REQUEST_BYTES)
+        jobs = [
+            {
+                "messages": list(request.messages),
+                "tools": None if request.tools is None else list(request.tools),
+                "add_generation_prompt": request.add_generation_prompt,
+                "kwargs": dict(request.kwargs),
+                "id": next(self._ids),
+            }
+            for request in requests
+        ]
+        frame = _frame(shared, jobs)
         await self._line.acquire()
         # A caller that gives up (the next key was typed) leaves the exchange to end by itself:
         # question and answer stay in step, and the child stays warm.
-        exchange = asyncio.ensure_future(self._exchange(frame, number))
+        exchange = asyncio.ensure_future(self._exchange(shared, jobs, frame))
         exchange.add_done_callback(lambda _: self._line.release())
-        reply = await asyncio.shield(exchange)
-        if isinstance(reply, TransformersLsError):
-            raise reply
-        return reply
+        return await asyncio.shield(exchange)
 
-    async def _exchange(self, frame: bytes, number: int) -> dict[str, Any] | TransformersLsError:
-        try:
-            child = await self._ready_child()
-        except TemplateError as error:
-            return error
+    async def _exchange(
+        self, shared: dict[str, Any], jobs: list[dict[str, Any]], frame: bytes
+    ) -> list[Reply]:
+        """Get all answers; after one that broke a limit, another process does the rest."""
+        replies: list[Reply] = []
+        while len(replies) < len(jobs):
+            try:
+                process = await self._ready_process()
+            except TemplateError as error:
+                return [*replies, *[error] * (len(jobs) - len(replies))]
+            for job in jobs[len(replies) :]:
+                reply = await self._one(process, frame, job["id"])
+                replies.append(reply)
+                if isinstance(reply, TemplateLimitError):
+                    frame = _frame(shared, jobs[len(replies) :])
+                    break
+                frame = b""
+        return replies
+
+    async def _one(self, process: RenderProcess, frame: bytes, number: int) -> Reply:
+        """Send what is to be sent, and read one answer; a failure ends the renderer."""
         try:
             async with asyncio.timeout(self.limits.seconds):
-                reply = await self._talk(child, frame)
+                if frame:
+                    await process.send(frame)
+                reply = await process.read()
+                # An answer to what was asked of a renderer that was believed dead.
+                while 0 < int(reply.get("id", 0)) < number:
+                    reply = await process.read()
         except TimeoutError:
-            await self._kill()
+            await process.stop_rendering()
             return went_over("time", self.limits)
-        except (OSError, EOFError, ValueError):
-            await self._bury(child)
-            alarm = limit_of_signal(child.returncode)
-            return went_over(alarm, self.limits) if alarm else died()
+        except RendererEndedError as ended:
+            return self._after(ended.code)
+        except (OSError, EOFError, ValueError, TypeError):
+            return self._after(await process.farewell())
         if reply.get("id") != number:
-            await self._kill()
+            await process.end()
             return died()
         if limit := reply.get("limit"):
-            if limit == "memory":
-                await self._kill()
+            await process.stop_rendering()
             return went_over(limit, self.limits)
-        return refused(reply["raised"]) if "raised" in reply else reply
+        return reply
 
-    async def _talk(self, child: asyncio.subprocess.Process, frame: bytes) -> dict[str, Any]:
-        if child.stdin is None or child.stdout is None:
-            raise EOFError
-        if frame:
-            child.stdin.write(frame)
-            await child.stdin.drain()
-        length = frames.length_of(await child.stdout.readexactly(frames.HEADER_BYTES))
-        if length > self.limits.output_chars * _BYTES_PER_CHAR + _FRAME_ROOM:
-            raise ValueError(length)
-        reply = frames.decode(await child.stdout.readexactly(length))
-        return reply if isinstance(reply, dict) else {}
+    def _after(self, code: int | None) -> TemplateLimitError:
+        alarm = limit_of_signal(code)
+        return went_over(alarm, self.limits) if alarm else died()
 
-    async def _ready_child(self) -> asyncio.subprocess.Process:
-        if self._child is not None and self._child.returncode is None:
-            return self._child
-        environment = {
-            name: value for name, value in os.environ.items() if name.upper() in _CHILD_ENVIRONMENT
-        }
-        # One thread is enough, and each would reserve address space; -P keeps the user's folder,
-        # which may hold a json.py, out of the child's imports.
-        environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-        try:
-            self._child = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "transformers_ls.chat.child"),
-                json.dumps(asdict(self.limits)),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                env=environment,
-            )
-            async with asyncio.timeout(_START_SECONDS):
-                greeting = await self._talk(self._child, b"")
-        except (OSError, EOFError, ValueError, TimeoutError) as error:
-            await self._kill()
-            raise unavailable(type(error).__name__) from error
-        if "failed" in greeting:
-            await self._kill()
-            raise unavailable(str(greeting["failed"]))
-        return self._child
+    async def _ready_process(self) -> RenderProcess:
+        if self._process is not None and self._process.alive:
+            try:
+                await self._process.ready()
+            except TemplateError:
+                await self._process.end()
+            else:
+                return self._process
+        self._process = None
+        if self._closed:
+            raise unavailable("it was closed")
+        self._process = await RenderProcess.start(self.limits)
+        return self._process
 
-    async def _bury(self, child: asyncio.subprocess.Process) -> None:
-        """Let a child that fell silent tell how it ended: a kill first would hide that."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_FAREWELL_SECONDS):
-                await child.wait()
-        await self._kill()
 
-    async def _kill(self) -> None:
-        child, self._child = self._child, None
-        if child is None:
-            return
-        if child.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                child.kill()
-        await child.wait()
+def _frame(shared: Mapping[str, Any], jobs: Sequence[Mapping[str, Any]]) -> bytes:
+    try:
+        frame = frames.encode({**shared, "jobs": jobs})
+    except (TypeError, ValueError, RecursionError) as error:
+        raise not_json() from error
+    if len(frame) > _MAX_REQUEST_BYTES:
+        raise too_large(_MAX_REQUEST_BYTES)
+    return frame

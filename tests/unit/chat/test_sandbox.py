@@ -271,7 +271,7 @@ def start_child(limits='{"seconds": 0.3, "cpu_seconds": 60}'):
     command = [sys.executable, "-P", "-m", "transformers_ls.chat.child", limits]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     header = child.stdout.read(frames.HEADER_BYTES)
-    assert frames.decode(child.stdout.read(frames.length_of(header))) == {"ready": True}
+    assert frames.decode(child.stdout.read(frames.length_of(header)))["ready"] is True
     return child
 
 
@@ -286,11 +286,15 @@ def test_the_child_ends_when_its_input_does():
 @pytest.mark.parametrize("template", [FOREVER, "{{ 9 ** (9 ** 9) }}"])
 def test_the_child_ends_by_itself_when_its_parent_dies_during_a_render(template):
     child = start_child()
-    request = {"template": template, "messages": [USER], "special_tokens": {}, "tools": None}
-    request |= {"add_generation_prompt": True, "kwargs": {}, "id": 1}
-    child.stdin.write(frames.encode(request))
+    job = {"messages": [USER], "tools": None, "add_generation_prompt": True, "kwargs": {}, "id": 1}
+    renderer = psutil.Process(child.pid).children()
+    child.stdin.write(
+        frames.encode({"template": template, "special_tokens": {}, "want": "text", "jobs": [job]})
+    )
     child.stdin.close()
-    assert child.wait(30) != 0
+    child.wait(30)
+    assert psutil.wait_procs(renderer, 30)[1] == []
+    assert b'"text"' not in child.stdout.read()
     child.stdout.close()
 
 
@@ -327,3 +331,62 @@ async def until(happened, seconds=20.0):
     async with asyncio.timeout(seconds):
         while not happened():  # noqa: ASYNC110 - another process tells us nothing.
             await asyncio.sleep(0.01)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks renderers")
+async def test_a_renderer_that_was_stopped_has_a_successor_without_another_start(monkeypatch):
+    sandbox = Sandbox(Limits(seconds=60, cpu_seconds=0.2))
+    try:
+        await sandbox.start()
+        monkeypatch.setattr(asyncio, "create_subprocess_exec", None)
+        pids = set()
+        for template in (FOREVER, "{{ 'a' * 10 ** 10 }}", FOREVER):
+            pids.add(sandbox.pid)
+            with pytest.raises(TemplateLimitError):
+                await sandbox.render(ask(template))
+            assert (await sandbox.render(ask(ECHO))).text
+        assert len(pids | {sandbox.pid}) == 4
+    finally:
+        await sandbox.close()
+
+
+async def test_where_processes_do_not_fork_a_new_one_starts(monkeypatch):
+    alone = (
+        "import sys; from transformers_ls.chat import child; child.can_fork = lambda: False; "
+        "sys.argv = ['', '{\"seconds\": 60, \"cpu_seconds\": 0.2}']; child.main()"
+    )
+    real = asyncio.create_subprocess_exec
+
+    async def fake(*command, **more):
+        return await real(sys.executable, "-c", alone, **more)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", fake)
+    sandbox = Sandbox(ROOMY)
+    try:
+        assert (await sandbox.render(ask(ECHO))).text
+        first = sandbox.pid
+        with pytest.raises(TemplateLimitError, match="computed longer"):
+            await sandbox.render(ask(FOREVER))
+        assert (await sandbox.render(ask(ECHO))).text
+        assert sandbox.pid != first
+    finally:
+        await sandbox.close()
+
+
+async def test_a_study_of_several_chats_survives_one_that_breaks_a_limit():
+    template = (
+        "{% if messages[0].content == 'loop' %}{% for i in range(99999) %}{% for j in range(99999) %}"
+        "{% endfor %}{% endfor %}{% elif messages[0].content == 'no' %}{{ raise_exception('no') }}"
+        "{% endif %}{{ messages[0].content }}"
+    )
+    chats = [[{"role": "user", "content": text}] for text in ("a", "loop", "no", "loop", "b")]
+    sandbox = Sandbox(Limits(seconds=60, cpu_seconds=0.2))
+    try:
+        answers = await sandbox.study([RenderRequest(template, chat) for chat in chats])
+    finally:
+        await sandbox.close()
+    limits = [isinstance(answer, TemplateLimitError) for answer in answers]
+    assert limits == [False, True, False, True, False]
+    assert [answers[0].text, answers[4].text] == ["a", "b"]
+    assert answers[2].refusal.reason == "no"
+    assert answers[2].at == 0
