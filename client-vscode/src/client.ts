@@ -43,13 +43,21 @@ export const LANGUAGES = [
   "jsonc",
   "jsonl",
   "yaml",
+  "toml",
   "jinja",
+  "prompty",
 ] as const;
 
-export const DOCUMENT_SELECTOR = LANGUAGES.flatMap((language) => [
-  { scheme: "file", language },
-  { scheme: "untitled", language },
-]);
+export const DOCUMENT_SELECTOR = [
+  ...LANGUAGES.flatMap((language) => [
+    { scheme: "file", language },
+    { scheme: "untitled", language },
+  ]),
+  // A notebook's cells are documents of their own; opened as text, it is a file.
+  { scheme: "vscode-notebook-cell", language: "markdown" },
+  { scheme: "vscode-notebook-cell", language: "python" },
+  { scheme: "file", pattern: "**/*.ipynb" },
+];
 
 export type ClientState =
   | { kind: "stopped" }

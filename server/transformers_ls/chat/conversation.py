@@ -150,7 +150,8 @@ def find_conversations(language_id: str, text: str) -> list[Conversation]:
         case "prompty" | "dotprompt":
             from transformers_ls.chat.transcripts import conversations_in_prompt
 
-            return conversations_in_prompt(text)
+            default = "system" if language_id.lower() == "prompty" else "user"
+            return conversations_in_prompt(text, default=default)
         case "markdown" | "ipythongfm" | "mdx" | "quarto" | "rmd":
             from transformers_ls.chat.transcripts import conversations_in_markdown
 

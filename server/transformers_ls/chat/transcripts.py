@@ -11,9 +11,20 @@ from transformers_ls.text.transcript import Turn, front_matter, markdown_turns, 
 __all__ = ["conversations_in_markdown", "conversations_in_prompt"]
 
 
-def conversations_in_prompt(text: str) -> list[Conversation]:
-    """Find the chat of a `.prompty` or Dotprompt file."""
-    return _in_prompt(text, default=True)
+def conversations_in_prompt(text: str, *, default: str) -> list[Conversation]:
+    """Find the chat of a prompt file.
+
+    Args:
+        text: The document.
+        default: Whose message a text before the first role marker is: the system's in a `.prompty`,
+            the user's in a Dotprompt, nobody's when it is empty.
+    """
+    parts = front_matter(text)
+    turns = prompt_turns(text, parts[2] if parts else 0, default=default)
+    if not turns:
+        return []
+    tools = _tools(text[parts[0] : parts[1]]) if parts else None
+    return [_conversation(text, turns, "prompty", tools)]
 
 
 def conversations_in_markdown(text: str) -> list[Conversation]:
@@ -21,16 +32,7 @@ def conversations_in_markdown(text: str) -> list[Conversation]:
     transcripts = [_conversation(text, turns, "markdown") for turns in markdown_turns(text)]
     if transcripts or not text.startswith(("---", "\ufeff---")):
         return transcripts
-    return _in_prompt(text, default=False)
-
-
-def _in_prompt(text: str, *, default: bool) -> list[Conversation]:
-    parts = front_matter(text)
-    turns = prompt_turns(text, parts[2] if parts else 0, default=default)
-    if not turns:
-        return []
-    tools = _tools(text[parts[0] : parts[1]]) if parts else None
-    return [_conversation(text, turns, "prompty", tools)]
+    return conversations_in_prompt(text, default="")
 
 
 def _conversation(

@@ -19,8 +19,13 @@ _LANGUAGES = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".jinja": "jinja",
+    ".jinja2": "jinja",
     ".yaml": "yaml",
     ".yml": "yaml",
+    ".toml": "toml",
+    ".ipynb": "ipynb",
+    ".prompty": "prompty",
+    ".prompt": "dotprompt",
 }
 
 

@@ -13,13 +13,25 @@ if TYPE_CHECKING:
 
 __all__ = ["Analyses", "language_of"]
 
-_BY_EXTENSION = {".jsonl": "jsonl", ".ndjson": "jsonl", ".jinja": "jinja", ".jinja2": "jinja"}
+_BY_EXTENSION = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".jinja": "jinja",
+    ".jinja2": "jinja",
+    ".yaml": "yaml",
+    ".yml": "yaml",
+    ".toml": "toml",
+    ".ipynb": "ipynb",
+    ".prompty": "prompty",
+    ".prompt": "dotprompt",
+}
 
 
 def language_of(document: Document) -> str:
     """Return the language of a document; the file name decides where editors disagree.
 
-    VS Code opens `.jsonl` as `json` or `plaintext`, depending on its version and extensions.
+    VS Code opens `.jsonl` as `json` or `plaintext`, depending on its version and extensions, and a
+    Compose file or a workflow as a language of its own, which is YAML all the same.
     """
     name = document.uri.rsplit("/", 1)[-1].lower()
     for extension, language in _BY_EXTENSION.items():

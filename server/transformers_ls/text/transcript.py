@@ -72,22 +72,21 @@ def front_matter(text: str) -> tuple[int, int, int] | None:
     return (start, end, match.end()) if start >= 0 else (match.end(), match.end(), match.end())
 
 
-def prompt_turns(text: str, start: int, *, default: bool) -> list[Turn]:
+def prompt_turns(text: str, start: int, *, default: str) -> list[Turn]:
     """Return the messages of a prompt file.
 
     Args:
         text: The document.
         start: Where its front matter ends.
-        default: Whether a text before the first marker is a message, too: the system's in a
-            `.prompty`, the user's in a Dotprompt.
+        default: Whose message a text before the first marker is: the system's in a `.prompty`, the
+            user's in a Dotprompt, nobody's when it is empty.
     """
     markers = list(_MARKER.finditer(text, start))
-    dotprompt = any(marker["dotrole"] for marker in markers)
     turns = []
     first = markers[0].start() if markers else len(text)
     if default and text[start:first].strip():
         begin, end = _trimmed(text, start, first)
-        turns.append(Turn("user" if dotprompt else "system", begin, end, begin, end))
+        turns.append(Turn(default, begin, end, begin, end))
     for number, marker in enumerate(markers):
         following = markers[number + 1].start() if number + 1 < len(markers) else len(text)
         begin, end = _trimmed(text, marker.end(), following)

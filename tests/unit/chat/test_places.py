@@ -304,7 +304,7 @@ def test_prompt_files(language, line_end):
 def test_what_stands_before_the_first_marker():
     (system, user) = only("prompty", "---\nx: 1\n---\nBe brief.\nuser:\nHi").messages
     assert (system.role, system.content, user.content) == ("system", "Be brief.", "Hi")
-    chat = only("prompty", 'Hi {{role "model"}}Yes.\n{{role "system"}}\nNo.')
+    chat = only("dotprompt", 'Hi {{role "model"}}Yes.\n{{role "system"}}\nNo.')
     assert [(m.role, m.content) for m in chat.messages] == [
         ("user", "Hi"),
         ("assistant", "Yes."),
