@@ -10,7 +10,14 @@ from typing import Any, Final
 
 from transformers_ls.errors import ModelBrokenError, ModelError
 
-__all__ = ["ChatTemplate", "choose_template", "find_template", "find_templates", "no_template"]
+__all__ = [
+    "ChatTemplate",
+    "choose_template",
+    "find_template",
+    "find_templates",
+    "no_template",
+    "special_tokens",
+]
 
 _STANDARD_TOKENS: Final = (
     *("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"),
@@ -114,6 +121,16 @@ def find_templates(folder: Path) -> dict[str, ChatTemplate]:
         name: ChatTemplate(source, origin, tokens, name)
         for name, (source, origin) in sources.items()
     }
+
+
+def special_tokens(folder: Path) -> dict[str, str]:
+    """Return the special tokens that a model's template is given, by name.
+
+    Raises:
+        ModelBrokenError: The files that should hold them cannot be read.
+    """
+    folder = folder if folder.is_dir() else folder.parent
+    return _special_tokens(folder, _read_json(folder / "tokenizer_config.json"))
 
 
 def _from_files(folder: Path) -> dict[str, tuple[str, str]]:

@@ -9,6 +9,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from transformers_ls.errors import ModelError
+from transformers_ls.lsp.templates import is_template
 from transformers_ls.text.document import Document
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class Diagnoses:
 
     async def of(self, document: Document) -> Diagnosis:
         """Return the problems of a document; none where no configured model has a template."""
+        if is_template(document):
+            return Diagnosis(*await self._server.templates.problems(document))
         try:
             model, template = await self._server.chats.template(document, None)
         except ModelError:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from transformers_ls.engines.base import Engine, EngineStatus
     from transformers_ls.lsp.chats import Chats
     from transformers_ls.lsp.diagnoses import Diagnoses
+    from transformers_ls.lsp.templates import Templates
     from transformers_ls.text.document import Document
     from transformers_ls.tokens.store import Entry, TokenizerStore
 
@@ -87,6 +88,13 @@ class TransformersServer(LanguageServer):
         return Chats(self)
 
     @cached_property
+    def templates(self) -> Templates:
+        """The chat templates that are open as documents."""
+        from transformers_ls.lsp.templates import Templates
+
+        return Templates(self)
+
+    @cached_property
     def engine(self) -> Engine:
         """What runs models."""
         from transformers_ls.engines.local import LocalEngine
@@ -143,6 +151,7 @@ class TransformersServer(LanguageServer):
         self.analyses.forget(uri)
         if self.documents.get(uri) is None:
             self.diagnoses.forget(uri)
+            self.templates.forget(uri)
 
     def load_tokenizers(self) -> None:
         """Begin to load the configured tokenizers in the background."""

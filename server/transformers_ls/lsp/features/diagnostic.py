@@ -8,6 +8,7 @@ from lsprotocol import types
 
 from transformers_ls.lsp.analysis import language_of
 from transformers_ls.lsp.documents import to_lsp_range
+from transformers_ls.lsp.templates import is_template
 from transformers_ls.text.document import Document
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ async def quick_fixes(
 
 def _is_wanted(server: TransformersServer, document: Document) -> bool:
     settings = server.configuration.for_uri(document.uri)
-    return settings.diagnostics.enabled and language_of(document) in _LANGUAGES
+    wanted = language_of(document) in _LANGUAGES or is_template(document)
+    return settings.diagnostics.enabled and wanted
 
 
 def _diagnostic(
