@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from transformers_ls.tokens.store import Entry
     from transformers_ls.tokens.window import Window
 
-__all__ = ["Counted", "count_texts", "display_name", "format_tokens", "format_window"]
+__all__ = ["Counted", "count_now", "count_texts", "display_name", "format_tokens", "format_window"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,26 +62,18 @@ async def count_texts(
         window = chosen_window(entry.window, model, windows)
         if entry.counter is None:
             return Counted(model, entry, (), window)
-        tokens = await asyncio.to_thread(_count, server, entry, texts)
+        tokens = await asyncio.to_thread(count_now, server, entry, texts)
         return Counted(model, entry, tokens, window)
 
     return list(await asyncio.gather(*(count(model) for model in models)))
 
 
-def _count(
+def count_now(
     server: TransformersServer, entry: Entry, texts: Sequence[str | Slice | Snapshot]
 ) -> tuple[int, ...]:
-    counter, cache = entry.counter, server.tokenizers.counts
-    assert counter is not None
-
-    def count(text: str | Slice | Snapshot) -> int:
-        if isinstance(text, Snapshot):
-            return cache.count_snapshot(counter, text)
-        if isinstance(text, Slice):
-            return cache.count_slice(counter, text)
-        return cache.count(counter, text)
-
-    return tuple(map(count, texts))
+    """Count texts with a tokenizer that is ready. Blocks: call it in a thread."""
+    assert entry.counter is not None
+    return tuple(server.tokenizers.counts.count_all(entry.counter, texts))
 
 
 def display_name(model: str) -> str:

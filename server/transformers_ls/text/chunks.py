@@ -34,7 +34,7 @@ UNITS = {
 class Leaf:
     """A bounded piece of text. A `CR LF` never lies across two leaves."""
 
-    __slots__ = ("_ends", "text", "totals")
+    __slots__ = ("__weakref__", "_ends", "text", "totals")
 
     def __init__(self, text: str) -> None:
         self.text = text

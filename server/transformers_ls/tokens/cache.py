@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
 from transformers_ls.text.snapshot import Slice, Snapshot
 from transformers_ls.tokens.counter import Counter
+from transformers_ls.tokens.cuts import CutRule
+from transformers_ls.tokens.segments import Plan, Segments
 
 __all__ = ["CountCache"]
 
+_LONG = 16_384
+"""Parts of documents from this many code points on are counted by segments."""
+
 
 class CountCache:
-    """Counts of whole snapshots, kept as long as they live, and of texts, the latest ones.
+    """Counts of texts, the latest ones, and of the segments of documents as long as they live.
 
     The texts themselves are the keys, not their hashes: an exact count must not hang on luck.
 
@@ -22,43 +28,85 @@ class CountCache:
     """
 
     def __init__(self, characters: int = 8_000_000) -> None:
-        self._room = self._limit = characters
-        self._texts: OrderedDict[tuple[Counter, str], int] = OrderedDict()
-        self._snapshots: WeakKeyDictionary[Snapshot, dict[Counter, int]] = WeakKeyDictionary()
+        self._limit = characters
         self._lock = threading.Lock()
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all counts, and the counters that they belong to."""
+        with self._lock:
+            self._room = self._limit
+            self._texts: OrderedDict[tuple[Counter, str], int] = OrderedDict()
+            self._wholes: WeakKeyDictionary[Snapshot, dict[Counter, int]] = WeakKeyDictionary()
+            self._segments: dict[CutRule, Segments] = {}
 
     def count(self, counter: Counter, text: str) -> int:
         """Return the number of tokens of a text."""
-        if len(text) > self._limit // 4:
-            return counter.count(text)
-        key = (counter, text)
-        with self._lock:
-            known = self._texts.get(key)
-            if known is not None:
-                self._texts.move_to_end(key)
-                return known
-        # Counting lets other threads run; two that count the same text at once do no harm.
-        tokens = counter.count(text)
-        with self._lock:
-            if key not in self._texts:
-                self._texts[key] = tokens
-                self._room -= len(text)
-                while self._room < 0:
-                    (_, oldest), _ = self._texts.popitem(last=False)
-                    self._room += len(oldest)
-        return tokens
+        return self.count_all(counter, [text])[0]
 
     def count_slice(self, counter: Counter, part: Slice) -> int:
         """Return the number of tokens of a part of a document, read as a text of its own."""
-        return self.count(counter, part.text)
+        return self.count_all(counter, [part])[0]
 
     def count_snapshot(self, counter: Counter, snapshot: Snapshot) -> int:
         """Return the number of tokens of a whole document."""
+        return self.count_all(counter, [snapshot])[0]
+
+    def count_all(self, counter: Counter, texts: Sequence[str | Slice | Snapshot]) -> list[int]:
+        """Return the number of tokens of each text; asks the counter once for all."""
         with self._lock:
-            known = self._snapshots.get(snapshot, {}).get(counter)
-        if known is not None:
-            return known
-        tokens = counter.count(snapshot.text)
+            plans = [self._plan(counter, text) for text in texts]
+            missing = list(dict.fromkeys(part for plan in plans for part in plan.missing(counter)))
+            ends = dict.fromkeys(text for plan in plans for text in plan.texts)
+            known = {
+                text: found for text in ends if (found := self._known(counter, text)) is not None
+            }
+        new = [text for text in ends if text not in known]
+        # Counting lets other threads run; two that count the same text at once do no harm.
+        counts = (
+            counter.count_many([*new, *(part.text for part in missing)]) if new or missing else []
+        )
+        known.update(zip(new, counts, strict=False))
         with self._lock:
-            self._snapshots.setdefault(snapshot, {})[counter] = tokens
-        return tokens
+            for part, tokens in zip(missing, counts[len(new) :], strict=True):
+                part.tokens[counter] = tokens
+            for text in new:
+                self._keep(counter, text, known[text])
+            results = [plan.result(counter, [known[text] for text in plan.texts]) for plan in plans]
+            for source, tokens in zip(texts, results, strict=True):
+                if isinstance(source, Snapshot):
+                    self._wholes.setdefault(source, {})[counter] = tokens
+        return results
+
+    def _plan(self, counter: Counter, text: str | Slice | Snapshot) -> Plan:
+        if isinstance(text, str):
+            return Plan(texts=[text])
+        if isinstance(text, Snapshot):
+            known = self._wholes.get(text, {}).get(counter)
+            if known is not None:
+                return Plan(known)
+            part = Slice(text, 0, len(text))
+        else:
+            part = text
+        if not counter.cuts or part.end - part.start < _LONG:
+            return Plan(texts=[part.text])
+        segments = self._segments.get(counter.cuts)
+        if segments is None:
+            segments = self._segments[counter.cuts] = Segments(counter.cuts)
+        return segments.plan(counter, part.snapshot, part.start, part.end)
+
+    def _known(self, counter: Counter, text: str) -> int | None:
+        key = (counter, text)
+        if (known := self._texts.get(key)) is not None:
+            self._texts.move_to_end(key)
+        return known
+
+    def _keep(self, counter: Counter, text: str, tokens: int) -> None:
+        key = (counter, text)
+        if len(text) > self._limit // 4 or key in self._texts:
+            return
+        self._texts[key] = tokens
+        self._room -= len(text)
+        while self._room < 0:
+            (_, oldest), _ = self._texts.popitem(last=False)
+            self._room += len(oldest)

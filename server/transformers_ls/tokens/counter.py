@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from transformers_ls.tokens.cuts import CutRule
+
 __all__ = ["Counter", "Encoding", "plain_text"]
 
 
@@ -43,6 +45,11 @@ class Counter(Protocol):
     @property
     def added_tokens(self) -> int:
         """How many tokens `tokenizer(text)` adds around a text: BOS, EOS and the like."""
+        ...
+
+    @property
+    def cuts(self) -> CutRule:
+        """Where a text may be cut so that the counts of its parts add up."""
         ...
 
     @property

@@ -60,6 +60,7 @@ class ReferenceCounter:
         self.reason = pipeline.reason
         self.added_tokens = pipeline.added_tokens
         self.special_tokens = pipeline.special_tokens
+        self.cuts = pipeline.cuts
         self._path = pipeline.path
         self._lock = threading.Lock()
         self._load()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from transformers_ls.tokens.cuts import NO_CUTS, CutRule
+
 __all__ = ["Pipeline"]
 
 
@@ -20,3 +22,5 @@ class Pipeline:
     special_tokens: frozenset[str]
     engine: str
     """The fast engine that was found equal to the reference on this very file; empty for none."""
+    cuts: CutRule = NO_CUTS
+    """Where texts may be cut; proven for this file, and found so on the probes."""

@@ -9,12 +9,18 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from transformers_ls.tokens.cut_proof import cut_rule
+from transformers_ls.tokens.cuts import NO_CUTS, CutRule
 from transformers_ls.tokens.engines import load_reference
 from transformers_ls.tokens.fast import ENGINES
 from transformers_ls.tokens.probe import probe_texts
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 __all__ = ["check", "main"]
 
@@ -33,6 +39,9 @@ def check(path: Path) -> dict[str, Any]:
     expected = [
         encoding.ids for encoding in reference.encode_batch(texts, add_special_tokens=False)
     ]
+    cuts = cut_rule(json.loads(path.read_bytes()))
+    if not _holds(cuts, reference, texts):
+        cuts = NO_CUTS
     refused: dict[str, str] = {}
     chosen = ""
     for name in ENGINES:
@@ -44,8 +53,22 @@ def check(path: Path) -> dict[str, Any]:
         "added_tokens": reference.num_special_tokens_to_add(is_pair=False),
         "special_tokens": special,
         "engine": chosen,
+        "cuts": cuts.as_json(),
         "refused": {name: why for name, why in refused.items() if why},
     }
+
+
+def _holds(rule: CutRule, reference: Tokenizer, texts: list[str]) -> bool:
+    """Tell whether the counts of parts add up to those of wholes: the probes in rows of 40."""
+    rows = ["\n".join(texts[start : start + 40]) for start in range(0, len(texts), 40)]
+    parts = [rule.parts(row) for row in rows]
+    flat = [part for row in parts for part in row]
+    wholes = reference.encode_batch(rows, add_special_tokens=False)
+    counts = (len(part.ids) for part in reference.encode_batch(flat, add_special_tokens=False))
+    return all(
+        sum(islice(counts, len(row))) + rule.correction * (len(row) - 1) == len(whole.ids)
+        for row, whole in zip(parts, wholes, strict=True)
+    )
 
 
 def _disagreement(name: str, path: Path, texts: list[str], expected: list[list[int]]) -> str:

@@ -12,7 +12,7 @@ from transformers_ls.errors import ModelBrokenError, ModelNotFoundError
 
 __all__ = ["Source", "find_source", "fingerprint"]
 
-FORMAT = "1"
+FORMAT = "2"
 """Part of every fingerprint: raise it when what the cache holds changes its meaning."""
 
 LARGEST = 128 * 1024 * 1024

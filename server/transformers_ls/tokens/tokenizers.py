@@ -23,13 +23,14 @@ from transformers_ls.errors import ModelBrokenError
 from transformers_ls.paths import cache_dir
 from transformers_ls.tokens.children import run_helper
 from transformers_ls.tokens.counter import Counter
+from transformers_ls.tokens.cuts import CutRule
 from transformers_ls.tokens.engines import build_counter
 from transformers_ls.tokens.pipeline import Pipeline
 from transformers_ls.tokens.sources import Source, find_source, fingerprint
 
 __all__ = ["load_counter", "prepare"]
 
-_FACTS = {"exact", "reason", "added_tokens", "special_tokens", "engine"}
+_FACTS = {"exact", "reason", "added_tokens", "special_tokens", "engine", "cuts"}
 
 _log = logging.getLogger(__name__)
 _locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
@@ -79,6 +80,7 @@ def prepare(path: Path) -> Pipeline:
         added_tokens=int(facts["added_tokens"]),
         special_tokens=frozenset(facts["special_tokens"]),
         engine=str(facts["engine"]),
+        cuts=CutRule.from_json(facts["cuts"]),
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 import transformers_ls
 from tests.support.llama_cpp_sdist import UnavailableError, dev_cache_dir
 from tests.support.tokenizer_files import tokenizer_folder
+from transformers_ls.hub.catalogue import EMBEDDED
 from transformers_ls.paths import models_dir
 from transformers_ls.tokens.counter import Counter
 from transformers_ls.tokens.tokenizers import load_counter
@@ -21,6 +22,7 @@ NAMES = [
     "qwen3",
     "llama-2",
     pytest.param("smollm2-135m", marks=pytest.mark.models),
+    pytest.param("gemma3-270m", marks=pytest.mark.models),
 ]
 
 
@@ -38,7 +40,7 @@ def cache_folder(monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def folder_of(name: str) -> Path:
     """Return a tokenizer's folder, or skip."""
-    if name.startswith("smollm2"):
+    if name in EMBEDDED:
         folder = models_dir() / name
         if not (folder / "tokenizer.json").is_file():
             pytest.skip(f"the embedded model {name} is not installed (make models)")
