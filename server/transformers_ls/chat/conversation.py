@@ -157,13 +157,9 @@ def find_conversations(language_id: str, text: str) -> list[Conversation]:
 
             return conversations_in_markdown(text)
         case "ipynb" | "jupyter":
-            from transformers_ls.text.notebook import read_cells
+            from transformers_ls.chat.transcripts import conversations_in_notebook
 
-            return [
-                replace(chat.placed(cell.places.start, cell.places.end), syntax="notebook")
-                for cell in read_cells(text)
-                for chat in find_conversations(cell.language, cell.source)
-            ]
+            return conversations_in_notebook(text)
         case _:
             return []
 

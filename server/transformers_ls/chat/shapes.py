@@ -45,7 +45,7 @@ _COMPLETIONS: Final = (
 )
 _TURNS: Final = ("prompt", "messages", "conversations", "conversation")
 _CHAT_KEYS: Final = frozenset({*_TURNS, *_COMPLETIONS})
-_YAML_ROLE = re.compile(r"""(?:^|[\s{,?"'-])(?:role|from)["']?\s*:""")
+_YAML_ROLE = re.compile(r"""\b(?:role|from)["']?[ \t]*:""")
 
 
 def conversations_in_json(text: str) -> list[Conversation]:
@@ -57,7 +57,7 @@ def conversations_in_json(text: str) -> list[Conversation]:
 
 def conversations_in_yaml(text: str) -> list[Conversation]:
     """Find the chats in a YAML text, of one document or several, in document order."""
-    if _YAML_ROLE.search(text) is None:
+    if ("role" not in text and "from" not in text) or _YAML_ROLE.search(text) is None:
         return []
     from transformers_ls.text.yamltree import read_yaml
 

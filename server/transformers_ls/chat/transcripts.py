@@ -1,14 +1,22 @@
-"""Chats written as text: prompt files with role markers, Markdown with role headings."""
+"""Chats written as text: prompt files with role markers, Markdown with role headings, notebooks."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from transformers_ls.chat.conversation import Conversation, Message, Syntax
+from transformers_ls.chat.conversation import Conversation, Message, Syntax, find_conversations
 from transformers_ls.text.transcript import Turn, front_matter, markdown_turns, prompt_turns
 
-__all__ = ["conversations_in_markdown", "conversations_in_prompt"]
+__all__ = ["conversations_in_markdown", "conversations_in_notebook", "conversations_in_prompt"]
+
+_IN_NOTEBOOK = re.compile(
+    r"""['"](?:role|from)\b|(?:\#[ ]|\*\*|__)\W{0,3}(?:user|human|assistant|ai)\b""",
+    re.VERBOSE | re.IGNORECASE,
+)
+"""What some cell has to hold, for a notebook's JSON to be read."""
 
 
 def conversations_in_prompt(text: str, *, default: str) -> list[Conversation]:
@@ -33,6 +41,19 @@ def conversations_in_markdown(text: str) -> list[Conversation]:
     if transcripts or not text.startswith(("---", "\ufeff---")):
         return transcripts
     return conversations_in_prompt(text, default="")
+
+
+def conversations_in_notebook(text: str) -> list[Conversation]:
+    """Find the chats in the cells of a notebook, each by the language of its cell."""
+    if _IN_NOTEBOOK.search(text) is None:
+        return []
+    from transformers_ls.text.notebook import read_cells
+
+    return [
+        replace(chat.placed(cell.places.start, cell.places.end), syntax="notebook")
+        for cell in read_cells(text)
+        for chat in find_conversations(cell.language, cell.source)
+    ]
 
 
 def _conversation(
