@@ -75,6 +75,11 @@ class TranslationSettings:
     """How translations are made."""
 
     target_language: str = _setting("French", "The language that *Translate selection* writes.")
+    source_language: str = _setting(
+        "English",
+        "The language of the selection. Only models that must be told it (T5, NLLB, M2M100, "
+        "mBART) ask for it.",
+    )
 
 
 @dataclass(frozen=True)

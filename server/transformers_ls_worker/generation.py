@@ -14,6 +14,7 @@ import torch
 from transformers_ls_worker import wire
 from transformers_ls_worker.device import Placement, use_threads
 from transformers_ls_worker.failures import RunAborted, is_out_of_memory
+from transformers_ls_worker.languages import Languages, choose_languages
 from transformers_ls_worker.models import LoadedModel, Models
 from transformers_ls_worker.rows import Row, prompt_ids
 
@@ -45,13 +46,18 @@ def generate(
         loaded, run.load_seconds = models.get(
             path, lambda percent: run.stage("loading", f"Loading {path.name}", percent), run.check
         )
+        languages = Languages()
+        if loaded.encodes:
+            languages = choose_languages(
+                loaded.tokenizer, request.source_language, request.target_language
+            )
         run.rows = [
-            Row(request, number, loaded, prompt_ids(request, prompt, loaded), send)
+            Row(request, number, loaded, prompt_ids(request, prompt, loaded, languages), send)
             for number, prompt in enumerate(request.prompts)
         ]
         run.check()
         run.stage("running", f"Running {path.name}", None)
-        run.compute(loaded, placement)
+        run.compute(loaded, placement, languages)
         reason = run.finish_reason
     except RunAborted:
         reason = "abort"
@@ -102,9 +108,11 @@ class _Run:
         """Tell what the run does before its first token."""
         self._send(wire.Stage(self._request.run_id, name, message, percent))
 
-    def compute(self, loaded: LoadedModel, placement: Placement) -> None:
+    def compute(self, loaded: LoadedModel, placement: Placement, languages: Languages) -> None:
         """Generate, and send the text as it comes."""
         options = self._options(loaded)
+        if languages.first_token is not None:
+            options["forced_bos_token_id"] = languages.first_token
         # The penalty would hit the padding of the shorter rows, which is often the end token.
         together = len(self.rows) if self._request.repetition_penalty in (None, 1) else 1
         with _abortable(loaded.model, self.check), torch.inference_mode():
@@ -153,13 +161,8 @@ class _Run:
                 row.take(token)
             return [row.over for row in rows]
 
-        longest = max(len(row.ids) for row in rows)
-        padding = options["pad_token_id"]
-        inputs = [[padding] * (longest - len(row.ids)) + row.ids for row in rows]
-        mask = [[0] * (longest - len(row.ids)) + [1] * len(row.ids) for row in rows]
         loaded.model.generate(
-            torch.tensor(inputs, device=placement.device),
-            attention_mask=torch.tensor(mask, device=placement.device),
+            **_inputs(rows, loaded, options["pad_token_id"], placement.device),
             stopping_criteria=StoppingCriteriaList([_Tap(take)]),
             max_new_tokens=max(row.room for row in rows),
             **options,
@@ -185,6 +188,36 @@ class _Run:
         self.seed = secrets.randbits(32) if request.seed is None else request.seed
         torch.manual_seed(self.seed)
         return {**options, "do_sample": True, "temperature": request.temperature}
+
+
+def _inputs(
+    rows: Sequence[Row], loaded: LoadedModel, padding: int, device: torch.device
+) -> dict[str, torch.Tensor]:
+    """Return the tensors that rows begin, or after a lack of memory go on, from.
+
+    A decoder's rows end at the same place, where the new tokens come; an encoder's begin there,
+    since it counts positions from the first token, padding or not.
+    """
+    if not loaded.encodes:
+        texts = [row.ids + row.answer for row in rows]
+        longest = max(map(len, texts))
+        inputs = [[padding] * (longest - len(ids)) + ids for ids in texts]
+        mask = [[0] * (longest - len(ids)) + [1] * len(ids) for ids in texts]
+    else:
+        texts = [row.ids for row in rows]
+        longest = max(map(len, texts))
+        inputs = [ids + [padding] * (longest - len(ids)) for ids in texts]
+        mask = [[1] * len(ids) + [0] * (longest - len(ids)) for ids in texts]
+    tensors = {
+        "input_ids": torch.tensor(inputs, device=device),
+        "attention_mask": torch.tensor(mask, device=device),
+    }
+    if loaded.encodes and rows[0].answer:
+        start = loaded.model.generation_config.decoder_start_token_id
+        # Rows that are not over have got a token in every step, so they are equally long.
+        begun = [[start, *row.answer] for row in rows]
+        tensors["decoder_input_ids"] = torch.tensor(begun, device=device)
+    return tensors
 
 
 class _Tap:

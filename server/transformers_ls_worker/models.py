@@ -34,6 +34,8 @@ class LoadedModel:
     """How many tokens prompt and answer may have together; None when the config does not say."""
     end_tokens: frozenset[int] = frozenset()
     """The tokens that end an answer."""
+    encodes: bool = False
+    """True for an encoder-decoder: its answer does not go on from the prompt's tokens."""
 
 
 class Models:
@@ -122,13 +124,20 @@ def _check_files(path: Path) -> None:
 
 
 def _load(path: Path, placement: Placement) -> LoadedModel:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import (
+        AutoConfig,
+        AutoModelForCausalLM,
+        AutoModelForSeq2SeqLM,
+        AutoTokenizer,
+    )
 
     folder, gguf = (path.parent, {"gguf_file": path.name}) if path.is_file() else (path, {})
     # Never the network, never a repository's code, never a pickle.
     safe: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False, **gguf}
     tokenizer = AutoTokenizer.from_pretrained(folder, **safe)
-    model, info = AutoModelForCausalLM.from_pretrained(
+    encodes = not gguf and bool(AutoConfig.from_pretrained(folder, **safe).is_encoder_decoder)
+    kind: Any = AutoModelForSeq2SeqLM if encodes else AutoModelForCausalLM
+    model, info = kind.from_pretrained(
         folder,
         dtype=placement.dtype,
         use_safetensors=True,
@@ -150,6 +159,7 @@ def _load(path: Path, placement: Placement) -> LoadedModel:
         tokenizer,
         window if isinstance(window, int) else None,
         _end_tokens(model.generation_config),
+        encodes,
     )
 
 

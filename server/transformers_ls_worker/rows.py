@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from transformers_ls_worker import wire
 from transformers_ls_worker.failures import RunError
+from transformers_ls_worker.languages import Languages
 from transformers_ls_worker.models import LoadedModel
 from transformers_ls_worker.text import Detokenizer, StopStrings
 
@@ -15,22 +16,32 @@ _CONTEXT_TOKENS = 6
 """How many ids of the prompt the first piece of text is decoded with; vLLM takes 5."""
 
 
-def prompt_ids(request: wire.Generate, prompt: str, loaded: LoadedModel) -> list[int]:
+def prompt_ids(
+    request: wire.Generate, prompt: str, loaded: LoadedModel, languages: Languages
+) -> list[int]:
     """Tokenize a prompt and see that it fits, before anything is computed.
 
     Raises:
         RunError: It does not fit, or is empty for a model that has no BOS token.
     """
     tokenizer = loaded.tokenizer
+    if languages.source is not None:
+        tokenizer.src_lang = languages.source
     ids: list[int] = tokenizer(
-        prompt, add_special_tokens=request.add_special_tokens, verbose=False
+        languages.prefix + prompt, add_special_tokens=request.add_special_tokens, verbose=False
     ).input_ids
     if not ids:
         start = tokenizer.bos_token_id
         if start is None:
             raise RunError("internal", "The prompt is empty.", "Write something to continue.")
         ids = [start]
-    if loaded.window is not None and len(ids) >= loaded.window:
+    if loaded.encodes and loaded.window is not None and len(ids) > loaded.window:
+        raise RunError(
+            "prompt-too-long",
+            f"The text has {len(ids):,} tokens, but the model takes {loaded.window:,}.",
+            "Select less text, or choose a model that takes more.",
+        )
+    if not loaded.encodes and loaded.window is not None and len(ids) >= loaded.window:
         raise RunError(
             "prompt-too-long",
             f"The prompt has {len(ids):,} tokens, but the model's window holds "
@@ -60,15 +71,18 @@ class Row:
         send: Callable[[wire.FromWorker], None],
     ) -> None:
         self.ids = ids
-        """The prompt and the answer so far: what a restart goes on from."""
+        self.answer: list[int] = []
+        """The tokens so far: what a restart goes on from."""
         self.prompt_tokens = len(ids)
-        self.completion_tokens = 0
         self.finish_reason: wire.FinishReason = "length"
         self.over = False
         """Whether its answer is complete; the tokens of later steps are padding."""
         window = loaded.window
         limit = request.max_new_tokens
-        self._limit = limit if window is None else min(limit, window - len(ids))
+        if window is not None:
+            # An encoder-decoder has a window for each of its halves.
+            limit = min(limit, window if loaded.encodes else window - len(ids))
+        self._limit = limit
         self._end_tokens = loaded.end_tokens
         self._request = request
         self._number = number
@@ -79,8 +93,13 @@ class Row:
             lambda some: str(
                 decode(some, skip_special_tokens=True, clean_up_tokenization_spaces=False)
             ),
-            ids[-_CONTEXT_TOKENS:],
+            [] if loaded.encodes else ids[-_CONTEXT_TOKENS:],
         )
+
+    @property
+    def completion_tokens(self) -> int:
+        """How many tokens the answer has, an end token included."""
+        return len(self.answer)
 
     @property
     def room(self) -> int:
@@ -91,8 +110,7 @@ class Row:
         """Take a new token; nothing happens once the row is over."""
         if self.over:
             return
-        self.ids.append(token)
-        self.completion_tokens += 1
+        self.answer.append(token)
         if token in self._end_tokens:
             self._end("eos")
             return

@@ -64,6 +64,7 @@ FailureCode = Literal[
     "packages-missing",
     "model-not-found",
     "model-broken",
+    "language-unknown",
     "weights-refused",
     "prompt-too-long",
     "out-of-memory",
@@ -106,6 +107,10 @@ class Generate:
     repetition_penalty: float | None = None
     """Divides the scores of tokens that are in the text already; 1 or None changes nothing
     (Keskar et al. 2019, https://arxiv.org/abs/1909.05858)."""
+    source_language: str = ""
+    """The language of the prompts, by name or code; only for models that have language codes."""
+    target_language: str = ""
+    """The language of the answers, by name or code; only for models that have language codes."""
     others: tuple[str, ...] = ()
     """More prompts, computed beside the first one as the rows 1, 2 … of a batch."""
 

@@ -110,7 +110,7 @@ def _request(arguments: argparse.Namespace) -> TaskRequest:
         task=task,
         text=text,
         model=chosen.name,
-        is_chat=chosen.is_chat,
+        kind=chosen.kind,
         target_language=arguments.to or defaults.translation.target_language,
         max_new_tokens=(
             defaults.generation.max_new_tokens

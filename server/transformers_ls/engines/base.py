@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypedDict, Unpack
 
 if TYPE_CHECKING:
     from huggingface_hub import ChatCompletionStreamOutput, TextGenerationStreamOutput
@@ -18,6 +18,7 @@ __all__ = [
     "Engine",
     "EngineState",
     "EngineStatus",
+    "Options",
     "Prompt",
     "Stage",
     "StageListener",
@@ -57,6 +58,21 @@ Prompt: TypeAlias = str | Sequence[Mapping[str, Any]]
 """A text to continue, or the messages of a chat to answer."""
 
 
+class Options(TypedDict, total=False):
+    """How an answer is generated; what is left out is as the model's own defaults have it."""
+
+    temperature: float | None
+    """None or 0 for greedy decoding."""
+    repetition_penalty: float | None
+    seed: int | None
+    stop: Sequence[str] | None
+    """Strings that end the answer, and are no part of it."""
+    languages: tuple[str, str] | None
+    """Source and target, by name or code, for models that have language codes (NLLB …)."""
+    on_stage: StageListener | None
+    """Told what the run waits for; ours alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class BatchItem:
     """A piece of the answer to one prompt of a batch."""
@@ -83,11 +99,7 @@ class Engine(Protocol):
         *,
         model: str,
         max_tokens: int,
-        temperature: float | None = None,
-        repetition_penalty: float | None = None,
-        seed: int | None = None,
-        stop: Sequence[str] | None = None,
-        on_stage: StageListener | None = None,
+        **options: Unpack[Options],
     ) -> AsyncGenerator[ChatCompletionStreamOutput, None]:
         """Stream the answer to a chat; the last item carries `usage` and `finish_reason`."""
         ...
@@ -98,11 +110,7 @@ class Engine(Protocol):
         *,
         model: str,
         max_new_tokens: int,
-        temperature: float | None = None,
-        repetition_penalty: float | None = None,
-        seed: int | None = None,
-        stop: Sequence[str] | None = None,
-        on_stage: StageListener | None = None,
+        **options: Unpack[Options],
     ) -> AsyncGenerator[TextGenerationStreamOutput, None]:
         """Stream the continuation of a prompt; the last item carries `details`."""
         ...
@@ -113,11 +121,7 @@ class Engine(Protocol):
         *,
         model: str,
         max_new_tokens: int,
-        temperature: float | None = None,
-        repetition_penalty: float | None = None,
-        seed: int | None = None,
-        stop: Sequence[str] | None = None,
-        on_stage: StageListener | None = None,
+        **options: Unpack[Options],
     ) -> AsyncGenerator[BatchItem, None]:
         """Answer several prompts beside each other, all of them texts or all of them chats.
 

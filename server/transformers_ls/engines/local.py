@@ -8,13 +8,14 @@ import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 from transformers_ls.engines import outputs
 from transformers_ls.engines.base import (
     BatchItem,
     EngineState,
     EngineStatus,
+    Options,
     Prompt,
     Stage,
     StageListener,
@@ -92,11 +93,7 @@ class LocalEngine:
         *,
         model: str,
         max_tokens: int,
-        temperature: float | None = None,
-        repetition_penalty: float | None = None,
-        seed: int | None = None,
-        stop: Sequence[str] | None = None,
-        on_stage: StageListener | None = None,
+        **options: Unpack[Options],
     ) -> AsyncGenerator[ChatCompletionStreamOutput, None]:
         """Stream the answer to a chat; see `Engine.chat_completion`.
 
@@ -106,11 +103,7 @@ class LocalEngine:
             [messages],
             model=model,
             max_new_tokens=max_tokens,
-            temperature=temperature,
-            repetition_penalty=repetition_penalty,
-            seed=seed,
-            stop=stop,
-            on_stage=on_stage,
+            **options,
         )
         async with aclosing(frames):
             async for frame in frames:
@@ -125,11 +118,7 @@ class LocalEngine:
         *,
         model: str,
         max_new_tokens: int,
-        temperature: float | None = None,
-        repetition_penalty: float | None = None,
-        seed: int | None = None,
-        stop: Sequence[str] | None = None,
-        on_stage: StageListener | None = None,
+        **options: Unpack[Options],
     ) -> AsyncGenerator[TextGenerationStreamOutput, None]:
         """Stream the continuation of a prompt; see `Engine.text_generation`.
 
@@ -140,11 +129,7 @@ class LocalEngine:
             [prompt],
             model=model,
             max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            repetition_penalty=repetition_penalty,
-            seed=seed,
-            stop=stop,
-            on_stage=on_stage,
+            **options,
         )
         text = ""
         index = 0
@@ -163,22 +148,14 @@ class LocalEngine:
         *,
         model: str,
         max_new_tokens: int,
-        temperature: float | None = None,
-        repetition_penalty: float | None = None,
-        seed: int | None = None,
-        stop: Sequence[str] | None = None,
-        on_stage: StageListener | None = None,
+        **options: Unpack[Options],
     ) -> AsyncGenerator[BatchItem, None]:
         """Answer several prompts as one padded batch; see `Engine.generate_batch`."""
         frames = self._ask(
             prompts,
             model=model,
             max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            repetition_penalty=repetition_penalty,
-            seed=seed,
-            stop=stop,
-            on_stage=on_stage,
+            **options,
         )
         async with aclosing(frames):
             async for frame in frames:
@@ -241,14 +218,12 @@ class LocalEngine:
         *,
         model: str,
         max_new_tokens: int,
-        temperature: float | None,
-        repetition_penalty: float | None,
-        seed: int | None,
-        stop: Sequence[str] | None,
-        on_stage: StageListener | None,
+        **options: Unpack[Options],
     ) -> AsyncGenerator[wire.Delta | wire.RowEnd | wire.Done, None]:
         """Find the model, write the prompts as it sees them, and do the run."""
-        _check_options(max_new_tokens, temperature)
+        on_stage = options.get("on_stage")
+        source, target = options.get("languages") or ("", "")
+        _check_options(max_new_tokens, options.get("temperature"))
         self._begin_start(on_stage)
         closings = self._closings
         folder = await asyncio.to_thread(self._resolve, model)
@@ -264,10 +239,12 @@ class LocalEngine:
             # A rendered chat has its special tokens in the text.
             add_special_tokens=isinstance(prompts[0], str),
             max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            repetition_penalty=repetition_penalty,
-            seed=seed,
-            stop=tuple(stop or ()),
+            temperature=options.get("temperature"),
+            repetition_penalty=options.get("repetition_penalty"),
+            seed=options.get("seed"),
+            stop=tuple(options.get("stop") or ()),
+            source_language=source,
+            target_language=target,
         )
         async with aclosing(self._run(request, model, on_stage, closings)) as frames:
             async for frame in frames:

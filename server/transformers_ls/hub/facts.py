@@ -21,6 +21,8 @@ _KIND_BY_HEAD: tuple[tuple[str, ModelKind], ...] = (
     ("ForSequenceClassification", "classifier"),
     ("ForTokenClassification", "classifier"),
 )
+# Raffel et al. 2020, https://arxiv.org/abs/1910.10683: every task is a text with a prefix.
+_PREFIXED = ("t5", "mt5", "umt5", "longt5", "switch_transformers")
 _WINDOW_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "n_ctx")
 
 
@@ -37,6 +39,8 @@ class ModelFacts:
     has_chat_template: bool
     window: int | None
     """The context window in tokens; None when the files do not say."""
+    prefixes: bool = False
+    """Whether it is told its task by a prefix of the text, as T5 is."""
 
 
 def model_facts(path: Path) -> ModelFacts:
@@ -58,6 +62,7 @@ def model_facts(path: Path) -> ModelFacts:
         weight_bytes=sum(file.stat().st_size for file in weights),
         has_chat_template=has_template,
         window=_window(config),
+        prefixes=config.get("model_type") in _PREFIXED,
     )
 
 

@@ -41,6 +41,10 @@ class Task:
     """How much of the selection one `base_prompt` holds."""
     chat_unit: Unit = "text"
     """How much of the selection one `chat_prompt` holds."""
+    seq2seq_unit: Unit | None = None
+    """How much of the selection an encoder-decoder gets; None when it cannot do the task."""
+    t5_prefix: str = ""
+    """What stands before the text for a T5, with the fields `source` and `language`."""
     merges: bool = False
     """True when the answers to the parts of a long text are, joined, a text for the same task:
     a summary of summaries."""
@@ -153,6 +157,8 @@ BUILT_IN: Mapping[str, Task] = {
             "Answer with the summary only.\n\n{text}",
             base_prompt="{text}\n\nIn one sentence, the text above says that",
             base_stop=("\n",),
+            seq2seq_unit="text",
+            t5_prefix="summarize: ",
             merges=True,
         ),
         Task(
@@ -167,6 +173,8 @@ BUILT_IN: Mapping[str, Task] = {
             base_stop=("\n",),
             base_unit="sentence",
             chat_unit="paragraph",
+            seq2seq_unit="sentence",
+            t5_prefix="translate {source} to {language}: ",
             needs_language=True,
         ),
         Task(

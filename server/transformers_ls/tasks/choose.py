@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from transformers_ls.errors import ModelError
 from transformers_ls.settings import ModelSettings
 from transformers_ls.tasks.catalogue import Task
+from transformers_ls.tasks.request import AskedAs
 
 __all__ = ["ChosenModel", "choose_model"]
 
@@ -17,8 +18,8 @@ class ChosenModel:
 
     name: str
     """As the user named it."""
-    is_chat: bool
-    """True when it has a chat template; a base model is asked with a few-shot prompt."""
+    kind: AskedAs
+    """How it is asked: see `TaskRequest`."""
     window: int | None = None
     """Its context window in tokens; None when its files do not say."""
 
@@ -49,6 +50,9 @@ def choose_model(task: Task, models: ModelSettings, override: str | None = None)
     hint = f"Choose another model for it (`transformers.models.{task.setting}`)."
     if not facts.has_weights:
         raise ModelError(f"{name} has no weights here, only a tokenizer.", hint)
-    if facts.kind not in ("chat", "base"):
+    if facts.kind not in ("chat", "base", "seq2seq"):
         raise ModelError(f"{name} does not generate text ({facts.kind}).", hint)
-    return ChosenModel(name, facts.kind == "chat", facts.window)
+    if facts.kind == "seq2seq" and task.seq2seq_unit is None:
+        raise ModelError(f"{name} transforms texts and cannot do `{task.id}`.", hint)
+    kind: AskedAs = "t5" if facts.prefixes else facts.kind
+    return ChosenModel(name, kind, facts.window)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from transformers_ls.engines.base import Prompt
-from transformers_ls.tasks.catalogue import Task
+from transformers_ls.tasks.catalogue import Task, Unit, language_name
 from transformers_ls.tasks.planner import Count
 
-__all__ = ["RunFacts", "TaskRequest"]
+__all__ = ["AskedAs", "RunFacts", "TaskRequest"]
+
+AskedAs = Literal["chat", "base", "seq2seq", "t5"]
+"""How a model is asked: a chat through its template, a text to continue, a text to transform by a
+model that does nothing else (BART, Marian), or one that is told what to do by a prefix (T5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +23,10 @@ class TaskRequest:
     task: Task
     text: str
     model: str
-    is_chat: bool
-    """True when the model has a chat template, false for a base model."""
+    kind: AskedAs
     target_language: str = ""
+    source_language: str = "English"
+    """Only asked by models that need to be told."""
     max_new_tokens: int = 256
     temperature: float = 0.0
     window: int | None = None
@@ -28,11 +34,25 @@ class TaskRequest:
     count: Count | None = None
     """Counts with the model's tokenizer; without it the text is not cut to the window."""
 
+    @property
+    def unit(self) -> Unit:
+        """How much of the text one prompt holds."""
+        task = self.task
+        if self.kind == "chat":
+            return task.chat_unit
+        return task.base_unit if self.kind == "base" else task.seq2seq_unit or "text"
+
     def prompt(self, text: str) -> Prompt:
         """Return what the model is asked about a text."""
-        if self.is_chat:
-            return self.task.chat_messages(text, self.target_language)
-        return self.task.continuation(text, self.target_language)
+        task = self.task
+        if self.kind == "chat":
+            return task.chat_messages(text, self.target_language)
+        if self.kind == "base":
+            return task.continuation(text, self.target_language)
+        if self.kind == "t5":
+            source, target = map(language_name, (self.source_language, self.target_language))
+            return task.t5_prefix.format(source=source, language=target) + text
+        return text
 
 
 @dataclass(slots=True)

@@ -78,20 +78,15 @@ class TaskRun:
         self.facts.seconds = self.clock() - started
         self.facts.destination = self.engine.status().destination
 
-    @property
-    def _unit(self) -> str:
-        task = self.request.task
-        return task.chat_unit if self.request.is_chat else task.base_unit
-
     async def _plan(self) -> list[Piece]:
         """Cut the text into what is asked piece by piece, and what is copied."""
         request = self.request
-        if self._unit == "text":
+        if request.unit == "text":
             whole = request.text.strip()
             if request.task.merges:
                 whole = await self._merged(whole)
             return [Piece(whole, is_prose=True)]
-        cut = sentences if self._unit == "sentence" else paragraphs
+        cut = sentences if self.request.unit == "sentence" else paragraphs
         found: list[Piece] = []
         for piece in cut(request.text):
             if not piece.is_prose:
@@ -132,22 +127,27 @@ class TaskRun:
         request = self.request
         if request.window is None or request.count is None:
             return [text]
-        around = request.count(request.task.chat_prompt) if request.is_chat else 0
-        around = around or request.count(request.task.continuation("", request.target_language))
-        budget = request.window - request.max_new_tokens - around - _TEMPLATE_TOKENS
+        if request.kind in ("seq2seq", "t5"):
+            # The answer has a window of its own.
+            budget = request.window - _TEMPLATE_TOKENS
+        else:
+            prompt = request.prompt("")
+            written = prompt if isinstance(prompt, str) else str(prompt[0]["content"])
+            around = request.count(written) + _TEMPLATE_TOKENS
+            budget = request.window - request.max_new_tokens - around
         # Where the longest answer would fill the window, it is the answer that has to be shorter.
         return await asyncio.to_thread(split, text, max(budget, request.window // 4), request.count)
 
     def _answers(self, group: Sequence[Piece]) -> list[Answer]:
         # Of a whole text no part can be kept, and below it nothing is lost.
-        careful = self.request.task.placement == "replace" and self._unit != "text"
+        careful = self.request.task.placement == "replace" and self.request.unit != "text"
         return [Answer(piece.text, careful=careful) for piece in group if piece.is_prose]
 
     async def _answer(
         self, group: Sequence[Piece], answers: Sequence[Answer]
     ) -> AsyncGenerator[str, None]:
         """Ask for some pieces at once, and stream the answers with what stands between, in order."""
-        waiting = _Waiting(group, answers, keeps=self._unit != "text")
+        waiting = _Waiting(group, answers, keeps=self.request.unit != "text")
         for delta in waiting.shown():
             yield delta
         if answers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
-from transformers_ls.engines.base import BatchItem, Engine, StageListener
+from transformers_ls.engines.base import BatchItem, Engine, Options, StageListener
 from transformers_ls.tasks.request import TaskRequest
 
 __all__ = ["stream"]
@@ -21,13 +21,26 @@ async def stream(
     """
     if len(texts) > 1:
         items = _many(engine, request, texts, on_stage)
-    elif request.is_chat:
+    elif request.kind == "chat":
         items = _chat(engine, request, texts[0], on_stage)
     else:
         items = _continue(engine, request, texts[0], on_stage)
     async with aclosing(items):
         async for item in items:
             yield item
+
+
+def _options(request: TaskRequest, on_stage: StageListener | None) -> Options:
+    options: Options = {
+        "temperature": request.temperature or None,
+        "repetition_penalty": request.task.repetition_penalty,
+        "on_stage": on_stage,
+    }
+    if request.kind == "base":
+        options["stop"] = request.task.base_stop
+    if request.kind == "seq2seq" and request.task.needs_language:
+        options["languages"] = (request.source_language, request.target_language)
+    return options
 
 
 def _many(
@@ -37,10 +50,7 @@ def _many(
         [request.prompt(text) for text in texts],
         model=request.model,
         max_new_tokens=request.max_new_tokens,
-        temperature=request.temperature or None,
-        repetition_penalty=request.task.repetition_penalty,
-        stop=() if request.is_chat else request.task.base_stop,
-        on_stage=on_stage,
+        **_options(request, on_stage),
     )
 
 
@@ -51,9 +61,7 @@ async def _chat(
         request.task.chat_messages(text, request.target_language),
         model=request.model,
         max_tokens=request.max_new_tokens,
-        temperature=request.temperature or None,
-        repetition_penalty=request.task.repetition_penalty,
-        on_stage=on_stage,
+        **_options(request, on_stage),
     )
     reason, used = "stop", (0, 0)
     async with aclosing(chunks):
@@ -71,13 +79,10 @@ async def _continue(
     engine: Engine, request: TaskRequest, text: str, on_stage: StageListener | None
 ) -> AsyncGenerator[BatchItem, None]:
     chunks = engine.text_generation(
-        request.task.continuation(text, request.target_language),
+        str(request.prompt(text)),
         model=request.model,
         max_new_tokens=request.max_new_tokens,
-        temperature=request.temperature or None,
-        repetition_penalty=request.task.repetition_penalty,
-        stop=request.task.base_stop,
-        on_stage=on_stage,
+        **_options(request, on_stage),
     )
     reason, used = "stop", (0, 0)
     async with aclosing(chunks):

@@ -14,7 +14,7 @@ from transformers_ls.tasks.runner import TaskRun
 
 
 def request(task: str, text: str, **more) -> TaskRequest:
-    return TaskRequest(get_task(task), text, "model", **({"is_chat": True} | more))
+    return TaskRequest(get_task(task), text, "model", **({"kind": "chat"} | more))
 
 
 async def run(engine, task: TaskRequest) -> TaskRun:
@@ -29,11 +29,11 @@ async def test_the_white_space_around_an_answer_is_dropped():
     assert (await run(engine, request("generate", "Hi"))).text == "Hello  there"
 
 
-@pytest.mark.parametrize("is_chat", [True, False])
-async def test_an_answer_without_words_is_an_error(is_chat):
+@pytest.mark.parametrize("kind", ["chat", "base"])
+async def test_an_answer_without_words_is_an_error(kind):
     """It would otherwise replace the selection by nothing."""
     with pytest.raises(EngineError, match="nothing"):
-        await run(ScriptedEngine(" ", "\n"), request("translate", "Hi.", is_chat=is_chat))
+        await run(ScriptedEngine(" ", "\n"), request("translate", "Hi.", kind=kind))
 
 
 async def test_a_sentence_without_an_answer_stays():
@@ -43,14 +43,14 @@ async def test_a_sentence_without_an_answer_stays():
             async for chunk in super().text_generation(prompt, **options):
                 yield chunk
 
-    done = await run(Silent(), request("translate", "- One. Two.\n", is_chat=False))
+    done = await run(Silent(), request("translate", "- One. Two.\n", kind="base"))
     assert done.text == "- Bonjour. Two.\n"
 
 
 async def test_copied_text_is_not_the_first_token():
     now = iter(range(100))
     task_run = TaskRun(
-        ScriptedEngine("x"), request("translate", "- One.", is_chat=False), clock=lambda: next(now)
+        ScriptedEngine("x"), request("translate", "- One.", kind="base"), clock=lambda: next(now)
     )
     assert "".join([delta async for delta in task_run.deltas()]) == "- x"
     assert task_run.facts.time_to_first_token == 1
@@ -58,27 +58,27 @@ async def test_copied_text_is_not_the_first_token():
 
 async def test_every_built_in_prompt_holds_the_text():
     for name in BUILT_IN:
-        for is_chat in (True, False):
+        for kind in ("chat", "base"):
             engine = ScriptedEngine("x")
             await run(
                 engine,
-                request(name, "some {curly words}", is_chat=is_chat, target_language="French"),
+                request(name, "some {curly words}", kind=kind, target_language="French"),
             )
             (asked,) = engine.asked
-            prompt = asked["messages"][-1]["content"] if is_chat else asked["prompt"]
+            prompt = asked["messages"][-1]["content"] if kind == "chat" else asked["prompt"]
             assert "some {curly words}" in prompt
 
 
 async def test_languages_without_examples_are_named():
     engine = ScriptedEngine("x")
-    await run(engine, request("translate", "Hi.", is_chat=False, target_language="Klingon"))
+    await run(engine, request("translate", "Hi.", kind="base", target_language="Klingon"))
     assert "Klingon" in engine.asked[0]["prompt"]
 
 
 @pytest.mark.parametrize("text", ["", "  \n ", "---\n"])
 async def test_nothing_to_work_on(text):
     with pytest.raises(UsageError):
-        await run(ScriptedEngine("x"), request("translate", text, is_chat=False))
+        await run(ScriptedEngine("x"), request("translate", text, kind="base"))
 
 
 async def test_closing_early_stops_the_engine():
@@ -158,23 +158,21 @@ print("kept")
 """
 
 
-@pytest.mark.parametrize("is_chat", [True, False])
-async def test_markdown_keeps_its_shape(is_chat):
+@pytest.mark.parametrize("kind", ["chat", "base"])
+async def test_markdown_keeps_its_shape(kind):
     engine = Translating()
-    done = await run(
-        engine, request("translate", MARKDOWN, is_chat=is_chat, target_language="French")
-    )
+    done = await run(engine, request("translate", MARKDOWN, kind=kind, target_language="French"))
     head, fence, last = MARKDOWN.partition('```python\nprint("kept")\n```\n')
     front, matter, body = head.rpartition("---\n")
     assert done.text == front + matter + body.upper() + fence + last.upper()
-    assert engine.batches == [3 if is_chat else 5]
+    assert engine.batches == [3 if kind == "chat" else 5]
     assert (done.facts.parts, done.facts.kept) == (engine.batches[0], 0)
 
 
 async def test_pieces_are_computed_a_few_at_once():
     engine = Translating()
     text = " ".join(f"Sentence {number} is here." for number in range(20))
-    done = await run(engine, request("translate", text, is_chat=False, target_language="French"))
+    done = await run(engine, request("translate", text, kind="base", target_language="French"))
     assert done.text == text.upper()
     assert engine.batches == [8, 8, 4]
     assert done.facts.prompt_tokens == 20 * 7
@@ -183,14 +181,14 @@ async def test_pieces_are_computed_a_few_at_once():
 async def test_what_loses_its_code_stays():
     engine = Translating("`x = 1`", "HTTPS")
     text = "Write `x = 1` now.\nAll is well.\nSee https://a.example/b, please."
-    done = await run(engine, request("translate", text, is_chat=False, target_language="French"))
+    done = await run(engine, request("translate", text, kind="base", target_language="French"))
     # In capitals the address is another one, too.
     assert done.text == "Write `x = 1` now.\nALL IS WELL.\nSee https://a.example/b, please."
     assert done.facts.kept == 2
 
 
 async def test_a_repeated_text_is_told():
-    done = await run(ScriptedEngine("Hello."), request("translate", "Hello.", is_chat=False))
+    done = await run(ScriptedEngine("Hello."), request("translate", "Hello.", kind="base"))
     assert (done.text, done.facts.kept) == ("Hello.", 1)
 
 
@@ -244,3 +242,42 @@ async def test_a_cut_answer_is_told():
     engine.finish_reason = "length"
     done = await run(engine, request("translate", "One.\n\nTwo."))
     assert done.facts.finish_reason == "length"
+
+
+class Echo(ScriptedEngine):
+    """An encoder-decoder: its answer is its prompt, in capitals."""
+
+    async def text_generation(self, prompt, **options):
+        self.tokens = (prompt.upper(),)
+        async for chunk in super().text_generation(prompt, **options):
+            yield chunk
+
+
+async def test_an_encoder_decoder_gets_the_bare_sentences_and_the_languages():
+    engine = Echo()
+    text = "- One here. Two here.\n"
+    done = await run(engine, request("translate", text, kind="seq2seq", target_language="German"))
+    assert done.text == text.upper()
+    assert {asked["prompt"] for asked in engine.asked} == {"One here.", "Two here."}
+    assert {asked["languages"] for asked in engine.asked} == {("English", "German")}
+    done = await run(engine, request("summarize", text, kind="seq2seq"))
+    assert engine.asked[-1]["prompt"] == text.strip()
+    assert "languages" not in engine.asked[-1]
+
+
+async def test_a_t5_is_told_its_task():
+    engine = Echo()
+    await run(engine, request("translate", "Hi there.", kind="t5", target_language="de"))
+    assert engine.asked[-1]["prompt"] == "translate English to German: Hi there."
+    await run(engine, request("summarize", "A text.", kind="t5"))
+    assert engine.asked[-1]["prompt"] == "summarize: A text."
+
+
+async def test_an_encoder_decoder_may_answer_as_long_as_it_reads():
+    engine = Echo()
+    text = "word " * 1000
+    task = request("summarize", text, kind="seq2seq", window=300, max_new_tokens=290)
+    task = dataclasses.replace(task, count=lambda some: len(some.split()))
+    with pytest.raises(EngineError, match="as long as the text"):
+        await run(engine, task)
+    assert max(len(asked["prompt"].split()) for asked in engine.asked) > 180
