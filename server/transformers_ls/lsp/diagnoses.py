@@ -1,12 +1,12 @@
-"""What is wrong with the chats of open documents, found once per version."""
+"""What is wrong with open documents, found once per version: chats, texts, templates."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from transformers_ls.errors import ModelError
 from transformers_ls.lsp.templates import is_template
@@ -15,7 +15,6 @@ from transformers_ls.text.document import Document
 if TYPE_CHECKING:
     from transformers_ls.chat.problems import Problem
     from transformers_ls.lsp.server import TransformersServer
-    from transformers_ls.text.snapshot import Snapshot
 
 __all__ = ["Diagnoses", "Diagnosis"]
 
@@ -25,7 +24,7 @@ _CHATS_AT_MOST = 64
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """The problems of one version of a document."""
+    """The problems of one version of a document, in document order."""
 
     result_id: str
     problems: Sequence[Problem] = ()
@@ -33,59 +32,97 @@ class Diagnosis:
 
 @dataclass(slots=True)
 class _Kept:
-    snapshot: Snapshot
-    model: str
-    specials: frozenset[str]
+    key: tuple[Any, ...]
     task: asyncio.Task[list[Problem]]
-    result_id: str = field(default="")
+    result_id: str
 
 
 class Diagnoses:
-    """Checks chats against the template of the model that would answer them."""
+    """Checks chats against their model's template, and texts against budgets and tokenizers."""
 
     def __init__(self, server: TransformersServer) -> None:
         self._server = server
-        self._kept: dict[str, _Kept] = {}
+        self._kept: dict[tuple[str, str], _Kept] = {}
         self._ids = count(1)
 
     async def of(self, document: Document) -> Diagnosis:
-        """Return the problems of a document; none where no configured model has a template."""
-        if is_template(document):
-            return Diagnosis(*await self._server.templates.problems(document))
+        """Return the problems of a document."""
+        disabled = self._server.configuration.for_uri(document.uri).diagnostics.disabled
+        first, texts = await asyncio.gather(
+            self._template(document) if is_template(document) else self._chats(document),
+            self._texts(document),
+        )
+        problems = [
+            problem
+            for problem in (*first.problems, *texts.problems)
+            if problem.code not in disabled
+        ]
+        problems.sort(key=lambda problem: (problem.start, problem.end))
+        # The second part changes with the settings, and so with what is left out here.
+        return Diagnosis(f"{first.result_id}/{texts.result_id}", problems)
+
+    async def _template(self, document: Document) -> Diagnosis:
+        return Diagnosis(*await self._server.templates.problems(document))
+
+    async def _chats(self, document: Document) -> Diagnosis:
+        """Return the problems of chats; none where no configured model has a template."""
         try:
             model, template = await self._server.chats.template(document, None)
         except ModelError:
             return Diagnosis("no-template")
         counter = self._server.tokenizers.get(model).counter
         specials = counter.special_tokens if counter else frozenset()
-        kept = self._kept.get(document.uri)
-        if kept is None or (kept.snapshot, kept.model, kept.specials) != (
-            document.snapshot,
-            model,
-            specials,
-        ):
-            task = asyncio.create_task(
-                self._server.chats.problems(document, template, specials, at_most=_CHATS_AT_MOST)
-            )
-            kept = _Kept(document.snapshot, model, specials, task, str(next(self._ids)))
+        return await self._once(
+            "chats",
+            document,
+            (document.snapshot, model, template.source, specials),
+            lambda: self._server.chats.problems(
+                document, template, specials, at_most=_CHATS_AT_MOST
+            ),
+        )
+
+    async def _texts(self, document: Document) -> Diagnosis:
+        """Return the problems of texts: budgets, special tokens, hidden characters."""
+        from transformers_ls.lsp.text_problems import text_problems
+
+        settings = self._server.configuration.for_uri(document.uri)
+        entries = [self._server.tokenizers.get(model) for model in settings.tokenizers]
+        return await self._once(
+            "texts",
+            document,
+            (document.snapshot, settings, *(entry.counter for entry in entries)),
+            lambda: text_problems(self._server, document, settings, entries),
+        )
+
+    async def _once(
+        self,
+        part: str,
+        document: Document,
+        key: tuple[Any, ...],
+        find: Callable[[], Coroutine[Any, Any, list[Problem]]],
+    ) -> Diagnosis:
+        kept = self._kept.get((document.uri, part))
+        if kept is None or kept.key != key:
+            kept = _Kept(key, asyncio.create_task(find()), str(next(self._ids)))
             now = self._server.documents.get(document.uri)
             # An older request may get here after a newer one; its answer must not be kept.
             if now is not None and now.snapshot is document.snapshot:
-                self._keep(document.uri, kept)
+                self._keep((document.uri, part), kept)
         # Shielded: a diagnostics request that is cancelled must not undo the work of another one.
         return Diagnosis(kept.result_id, await asyncio.shield(kept.task))
 
-    def _keep(self, uri: str, kept: _Kept) -> None:
+    def _keep(self, place: tuple[str, str], kept: _Kept) -> None:
         """Keep an answer for the next request, unless it turns out to be a failure."""
 
         def done(task: asyncio.Task[list[Problem]]) -> None:
             failed = task.cancelled() or task.exception() is not None
-            if failed and self._kept.get(uri) is kept:
-                del self._kept[uri]
+            if failed and self._kept.get(place) is kept:
+                del self._kept[place]
 
-        self._kept[uri] = kept
+        self._kept[place] = kept
         kept.task.add_done_callback(done)
 
     def forget(self, uri: str) -> None:
         """Drop what was found in a document that was closed."""
-        self._kept.pop(uri, None)
+        for part in ("chats", "texts"):
+            self._kept.pop((uri, part), None)

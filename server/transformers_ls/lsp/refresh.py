@@ -40,6 +40,7 @@ class Refresher:
 
     def _fire(self) -> None:
         self._timer = None
+        self._server.publisher.soon_all()
         workspace = self._server.client_capabilities.workspace
         if workspace is None:
             return

@@ -21,6 +21,7 @@ from transformers_ls.lsp import features
 from transformers_ls.lsp.analysis import Analyses
 from transformers_ls.lsp.configuration import Configuration
 from transformers_ls.lsp.protocol import TransformersProtocol
+from transformers_ls.lsp.publisher import Publisher
 from transformers_ls.lsp.refresh import Refresher
 from transformers_ls.lsp.runs import RunRegistry
 from transformers_ls.lsp.status import StatusReporter
@@ -68,6 +69,7 @@ class TransformersServer(LanguageServer):
         self.runs = RunRegistry(self._on_runs)
         self.installs = RunRegistry(self._on_runs)
         self.refresher = Refresher(self)
+        self.publisher = Publisher(self)
         self.status = StatusReporter(self)
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -131,9 +133,12 @@ class TransformersServer(LanguageServer):
         """Stop all work: the runs, the worker, the template sandbox."""
         self._loop = None
         self.refresher.close()
+        self.publisher.close()
         self.status.close()
         await self.runs.end_all()
         await self.installs.end_all()
+        if "tokenizers" in self.__dict__:
+            self.tokenizers.close()
         if "engine" in self.__dict__:
             await self.engine.close()
         if "chats" in self.__dict__:
@@ -149,6 +154,7 @@ class TransformersServer(LanguageServer):
     def on_document(self, uri: str) -> None:
         """Act on a document that was opened, changed or closed."""
         self.analyses.forget(uri)
+        self.publisher.soon(uri)
         if self.documents.get(uri) is None:
             self.diagnoses.forget(uri)
             self.templates.forget(uri)

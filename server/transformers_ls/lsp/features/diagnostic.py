@@ -1,4 +1,4 @@
-"""`textDocument/diagnostic`: what the model's own template makes of the chats, at its place."""
+"""`textDocument/diagnostic`: what is wrong with chats, texts and templates, at its place."""
 
 from __future__ import annotations
 
@@ -6,18 +6,15 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from transformers_ls.lsp.analysis import language_of
 from transformers_ls.lsp.documents import to_lsp_range
-from transformers_ls.lsp.templates import is_template
 from transformers_ls.text.document import Document
 
 if TYPE_CHECKING:
     from transformers_ls.chat.problems import Fix, Problem
     from transformers_ls.lsp.server import TransformersServer
 
-__all__ = ["quick_fixes", "register"]
+__all__ = ["diagnostics_of", "quick_fixes", "register"]
 
-_LANGUAGES = ("json", "jsonc", "jsonl")
 _SOURCE = "transformers-ls"
 _SEVERITIES = {
     "error": types.DiagnosticSeverity.Error,
@@ -40,13 +37,23 @@ def register(server: TransformersServer) -> None:
         params: types.DocumentDiagnosticParams,
     ) -> types.RelatedFullDocumentDiagnosticReport | types.RelatedUnchangedDocumentDiagnosticReport:
         document = server.documents.get(params.text_document.uri)
-        if document is None or not _is_wanted(server, document):
+        if document is None:
             return types.RelatedFullDocumentDiagnosticReport(items=[])
-        diagnosis = await server.diagnoses.of(document)
-        if diagnosis.result_id == params.previous_result_id:
-            return types.RelatedUnchangedDocumentDiagnosticReport(result_id=diagnosis.result_id)
-        items = [_diagnostic(server, document, problem) for problem in diagnosis.problems]
-        return types.RelatedFullDocumentDiagnosticReport(items=items, result_id=diagnosis.result_id)
+        result_id, items = await diagnostics_of(server, document)
+        if result_id == params.previous_result_id:
+            return types.RelatedUnchangedDocumentDiagnosticReport(result_id=result_id)
+        return types.RelatedFullDocumentDiagnosticReport(items=items, result_id=result_id)
+
+
+async def diagnostics_of(
+    server: TransformersServer, document: Document
+) -> tuple[str, list[types.Diagnostic]]:
+    """Return the diagnostics of one version of a document, and an id that changes with them."""
+    if not _is_wanted(server, document):
+        return "off", []
+    diagnosis = await server.diagnoses.of(document)
+    items = [_diagnostic(server, document, problem) for problem in diagnosis.problems]
+    return diagnosis.result_id, items
 
 
 async def quick_fixes(
@@ -64,9 +71,7 @@ async def quick_fixes(
 
 
 def _is_wanted(server: TransformersServer, document: Document) -> bool:
-    settings = server.configuration.for_uri(document.uri)
-    wanted = language_of(document) in _LANGUAGES or is_template(document)
-    return settings.diagnostics.enabled and wanted
+    return server.configuration.for_uri(document.uri).diagnostics.enabled
 
 
 def _diagnostic(

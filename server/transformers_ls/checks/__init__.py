@@ -1,0 +1,1 @@
+"""What is wrong with a text as a prompt: too long, control tokens in it, characters nobody sees."""
