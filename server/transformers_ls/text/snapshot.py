@@ -60,6 +60,11 @@ class Snapshot:
         return self._text
 
     @property
+    def blocks(self) -> tuple[Block[Leaf], ...]:
+        """The leaves, in blocks; what no edit touched is the same object in the next snapshot."""
+        return self._root.children
+
+    @property
     def line_count(self) -> int:
         """The number of lines; an empty text has one."""
         return self._root.totals[BREAKS] + 1

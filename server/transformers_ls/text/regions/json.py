@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from transformers_ls.text.positions import LINE_BREAK
@@ -49,14 +48,10 @@ def find_in_lines(text: str) -> list[Region]:
     for end in [*(match.start() for match in LINE_BREAK.finditer(text)), len(text)]:
         line = text[start:end]
         if line.strip():
-            regions += [_moved(region, start) for region in find(line)]
+            regions += [region.moved(start) for region in find(line)]
         following = LINE_BREAK.match(text, end)
         start = following.end() if following else end
     return regions
-
-
-def _moved(region: Region, by: int) -> Region:
-    return replace(region, start=region.start + by, end=region.end + by, anchor=region.anchor + by)
 
 
 def _objects(syntax: Syntax, node: Node) -> Iterator[tuple[int, int, Pairs]]:

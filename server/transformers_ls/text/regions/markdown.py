@@ -5,24 +5,24 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from transformers_ls.text.regions.model import Region, in_document_order
+from transformers_ls.text.regions.model import Found, Heading, Region, in_document_order
 from transformers_ls.text.regions.syntax import Syntax
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-__all__ = ["find"]
+__all__ = ["read"]
 
 _CONTAINERS = ("section", "list", "list_item", "block_quote")
 _QUOTES = ("list", "block_quote")
 _LEVEL = re.compile(r"_h([1-6])_")
 
 
-def find(text: str) -> list[Region]:
-    """Return the regions of a Markdown text."""
+def read(text: str) -> Found:
+    """Return the fences, the front matter and the headings of a Markdown text."""
     syntax = Syntax("markdown", text)
     regions: list[Region] = []
-    headings: list[tuple[int, Node]] = []
+    headings: list[Heading] = []
     quoted_until = 0
     for node in syntax.walk(*_CONTAINERS):
         if node.type in _QUOTES:
@@ -33,36 +33,15 @@ def find(text: str) -> list[Region]:
             regions.append(_front_matter(syntax, node))
         # A heading in a list or a quote ends with it, and opens no section of the document.
         elif node.type.endswith("_heading") and node.start_byte >= quoted_until:
-            headings.append((_level(node), node))
-    regions += _sections(syntax, headings)
-    return in_document_order(regions)
+            headings.append(_heading(syntax, node))
+    return Found(in_document_order(regions), headings)
 
 
-def _sections(syntax: Syntax, headings: list[tuple[int, Node]]) -> list[Region]:
-    """A section runs to the next heading of its level or a higher one."""
-    regions = []
-    ends = [len(syntax.text)] * len(headings)
-    open_sections: list[int] = []
-    for number, (level, node) in enumerate(headings):
-        start = syntax.start(node)
-        while open_sections and headings[open_sections[-1]][0] >= level:
-            ends[open_sections.pop()] = start
-        open_sections.append(number)
-    for (_, node), end in zip(headings, ends, strict=True):
-        start = syntax.start(node)
-        content = syntax.text[start:end].rstrip()
-        heading = syntax.source(node).rstrip()
-        regions.append(
-            Region(
-                "section",
-                start,
-                start + len(content),
-                _title(syntax, node),
-                content,
-                anchor=start + len(heading.splitlines()[0] if heading else ""),
-            )
-        )
-    return regions
+def _heading(syntax: Syntax, node: Node) -> Heading:
+    start = syntax.start(node)
+    lines = syntax.source(node).rstrip().splitlines()
+    anchor = start + len(lines[0] if lines else "")
+    return Heading(start, _level(node), _title(syntax, node), anchor)
 
 
 def _level(node: Node) -> int:

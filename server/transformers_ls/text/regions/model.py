@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 
 from transformers_ls.text.snapshot import Slice
 
-__all__ = ["Region", "in_document_order", "region_at"]
+__all__ = ["Found", "Heading", "Region", "in_document_order", "region_at"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +24,41 @@ class Region:
     """The code points it covers in the source, delimiters included."""
     label: str
     """A heading, a fence's language, a role, a name: short, for hovers."""
-    text: str
-    """What the model gets: escapes resolved, delimiters dropped."""
+    body: str | Slice
+    """What the model gets, escapes resolved, delimiters dropped; a slice of the snapshot where a
+    long one stands in the source as it is, so that it is read, and counted, only when needed."""
     exact: bool = True
-    """Whether `text` can be known from the source; an f-string's cannot."""
+    """Whether `body` can be known from the source; an f-string's cannot."""
     anchor: int = 0
     """Where an inlay hint goes: the end of the heading or of the fence's first line, or right after
     the closing quote."""
 
     @property
-    def body(self) -> str | Slice:
-        """What to count: `text`, or its place in the snapshot where both are the same."""
-        return self.text
+    def text(self) -> str:
+        """What the model gets, as a string; of a long region, made anew at each call."""
+        return self.body if isinstance(self.body, str) else self.body.text
+
+    def moved(self, by: int) -> Region:
+        """Return the same region at another place."""
+        return replace(self, start=self.start + by, end=self.end + by, anchor=self.anchor + by)
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading of the document; where its section ends depends on those that follow."""
+
+    start: int
+    level: int
+    title: str
+    anchor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is in a text, or in a piece of one."""
+
+    regions: Sequence[Region]
+    headings: Sequence[Heading] = ()
 
 
 def in_document_order(regions: Iterable[Region]) -> list[Region]:

@@ -1,0 +1,233 @@
+"""A document in pieces of a few kilobytes, of which an edit makes one or two new.
+
+Where a piece ends depends only on the text from its start on, and what is found in it only on its
+own text. So the pieces of a text are the same whatever it was before, and pieces whose text no edit
+touched are taken over as they are.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from zlib import crc32
+
+from transformers_ls.text.difference import change_between
+from transformers_ls.text.regions.model import Found, Region
+from transformers_ls.text.snapshot import Slice, Snapshot
+
+__all__ = ["Piece", "Pieces", "Reader"]
+
+WINDOW = 8192
+"""How much text is looked at for the end of a piece; more only when there is no cut in it."""
+CERTAIN = 256
+"""How much text after a cut may be looked at to know that it is one."""
+_LEAST = WINDOW // 4
+_SEEN = 64
+_ROW = 1024
+"""How much after and, at most, before a cut decides whether it is taken."""
+_LONG = 1024
+"""A longer body that stands in the source as it is becomes a slice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How a language is cut and read.
+
+    Args:
+        cuts: Yields where a text may be cut, ascending. Whether a place is one depends on the text
+            before it, `CERTAIN` after it and, wherever it is, the first `WINDOW`.
+        read: Finds what is in a piece.
+        widest: The most code points of a piece: a string, fence or row that is longer is cut there.
+        sections: Whether `Found.headings` open sections.
+    """
+
+    cuts: Callable[[str], Iterator[int]]
+    read: Callable[[str], Found]
+    widest: int = 1 << 20
+    sections: bool = False
+
+
+class Piece:
+    """A part of a document; it does not know where it stands.
+
+    Args:
+        size: Its length.
+        seen: The length of the text from its start on that decided where it ends.
+    """
+
+    def __init__(self, size: int, seen: int) -> None:
+        self.size = size
+        self.seen = seen
+        self._found: Found | None = None
+        self._spans: list[tuple[int, int] | None] = []
+
+    def found(self, snapshot: Snapshot, start: int, reader: Reader) -> Found:
+        """Return what is in the piece, which stands at `start`; places are relative to it."""
+        if self._found is None:
+            text = snapshot.slice(start, start + self.size)
+            found = reader.read(text)
+            regions = [_without_long_body(region, text) for region in found.regions]
+            self._spans = [span for _, span in regions]
+            # Last, since another thread that sees it takes all of it for done.
+            self._found = Found([region for region, _ in regions], found.headings)
+        return self._found
+
+    def regions(self, snapshot: Snapshot, start: int, reader: Reader) -> list[Region]:
+        """Return the regions of the piece at their place in the document."""
+        found = self.found(snapshot, start, reader).regions
+        return [
+            _placed(region, span, snapshot, start)
+            for region, span in zip(found, self._spans, strict=True)
+        ]
+
+    @property
+    def was_read(self) -> bool:
+        """Whether `found` returns at once."""
+        return self._found is not None
+
+    @cached_property
+    def lowest_level(self) -> int:
+        """The level of the widest section that begins here; more than 6 when none does."""
+        headings = self._found.headings if self._found else ()
+        return min((heading.level for heading in headings), default=7)
+
+
+class Pieces:
+    """All pieces of one snapshot.
+
+    Args:
+        reader: How the language is cut.
+        snapshot: The text.
+        base: The pieces of another version of the same document, cut by the same reader.
+    """
+
+    def __init__(self, reader: Reader, snapshot: Snapshot, base: Pieces | None = None) -> None:
+        self.reader = reader
+        self.snapshot = snapshot
+        self.starts: list[int] = []
+        self.rows: list[Piece] = []
+        if base is None:
+            self._cut(None, 0, 0)
+            return
+        change = change_between(base.snapshot, snapshot)
+        kept = base.untouched(change.start)
+        self.starts, self.rows = base.starts[:kept], base.rows[:kept]
+        self._cut(base, bisect_left(base.starts, change.old_end), change.new_end - change.old_end)
+
+    def index_at(self, offset: int) -> int:
+        """Return the number of the piece that holds an offset; -1 when there is none."""
+        return min(bisect_right(self.starts, offset), len(self.starts)) - 1
+
+    def span(self, start: int, end: int) -> range:
+        """Return the numbers of the pieces that hold, or touch, any of a range."""
+        first = self.index_at(start)
+        if first > 0 and self.starts[first] == start:
+            first -= 1
+        return range(max(first, 0), bisect_right(self.starts, end))
+
+    def found(self, index: int) -> Found:
+        """Return what is in a piece, relative to its start."""
+        return self.rows[index].found(self.snapshot, self.starts[index], self.reader)
+
+    def regions(self, index: int) -> list[Region]:
+        """Return the regions of a piece."""
+        return self.rows[index].regions(self.snapshot, self.starts[index], self.reader)
+
+    def untouched(self, change: int) -> int:
+        """Return how many pieces end, and were cut, without a look at the text from `change` on."""
+        count = first = bisect_left(self.starts, change)
+        for index in range(first - 1, -1, -1):
+            if self.starts[index] + self.reader.widest + WINDOW < change:
+                break
+            if self.starts[index] + self.rows[index].seen >= change:
+                count = index
+        return count
+
+    def _cut(self, base: Pieces | None, first: int, moved: int) -> None:
+        """Cut what is left of the text, until a cut of the base after number `first` is met."""
+        at = self.starts[-1] + self.rows[-1].size if self.rows else 0
+        while at < len(self.snapshot):
+            if base is not None:
+                met = bisect_left(base.starts, at - moved, first)
+                if met < len(base.starts) and base.starts[met] == at - moved:
+                    self.starts += [start + moved for start in base.starts[met:]]
+                    self.rows += base.rows[met:]
+                    return
+            piece = _piece_at(self.snapshot, at, self.reader)
+            self.starts.append(at)
+            self.rows.append(piece)
+            at += piece.size
+            # The event loop's thread may want the interpreter.
+            time.sleep(0)
+
+
+def _piece_at(snapshot: Snapshot, start: int, reader: Reader) -> Piece:
+    left = len(snapshot) - start
+    if left <= WINDOW:
+        return Piece(left, left)
+    text = snapshot.slice(start, start + WINDOW)
+    cuts = [cut for cut in reader.cuts(text) if 0 < cut <= WINDOW - _SEEN]
+    if cuts:
+        return Piece(_chosen(text, cuts), WINDOW)
+    before, size = WINDOW, 4 * WINDOW
+    while before < min(left, reader.widest):
+        text = snapshot.slice(start, start + min(size, reader.widest))
+        cut = next((cut for cut in reader.cuts(text) if cut > before - _SEEN), 0)
+        if 0 < cut <= len(text) - _SEEN:
+            return Piece(cut, max(before, min(cut + CERTAIN, len(text))))
+        before, size = size, 4 * size
+    if left <= reader.widest:
+        return Piece(left, left)
+    line = max(text.rfind("\n"), text.rfind("\r", 0, -1)) + 1
+    # Never between the two halves of a line end.
+    cut = line if line > len(text) // 2 else len(text) - (text[-1] == "\r")
+    return Piece(cut, len(text))
+
+
+def _chosen(text: str, cuts: list[int]) -> int:
+    """Choose one of the cuts by the text around it.
+
+    If the last one were taken, one more line would move all cuts that follow; the text around a
+    place stays as it is, so that the cuts after an edit soon fall on those before it again.
+    """
+    first = bisect_left(cuts, _LEAST)
+    if first == len(cuts):
+        return cuts[-1]
+
+    def mixed(index: int) -> int:
+        # Rows of a dataset differ in what is inside of them.
+        begin = max(cuts[index] - _ROW, cuts[index - 1] if index else 0)
+        return crc32(text[begin : cuts[index] + _SEEN].encode("utf-8", "surrogatepass"))
+
+    return cuts[min(range(first, len(cuts)), key=mixed)]
+
+
+def _without_long_body(region: Region, text: str) -> tuple[Region, tuple[int, int] | None]:
+    """Return a region and, when its body is long and stands in the text, its place instead of it."""
+    body = region.text
+    if len(body) < _LONG:
+        return region, None
+    at = text.find(body, region.start, region.end)
+    if at < 0:
+        return region, None
+    return _moved(region, 0, ""), (at, at + len(body))
+
+
+def _placed(region: Region, span: tuple[int, int] | None, snapshot: Snapshot, by: int) -> Region:
+    body = region.body if span is None else Slice(snapshot, span[0] + by, span[1] + by)
+    return _moved(region, by, body)
+
+
+def _moved(region: Region, by: int, body: str | Slice) -> Region:
+    return Region(
+        region.kind,
+        region.start + by,
+        region.end + by,
+        region.label,
+        body,
+        region.exact,
+        region.anchor + by,
+    )

@@ -1,0 +1,108 @@
+"""Sections of a document in pieces: each runs to the next heading of its level or a higher one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+from transformers_ls.text.regions.index import PieceRegions
+from transformers_ls.text.regions.model import Heading, Region, in_document_order
+from transformers_ls.text.snapshot import Slice
+
+__all__ = ["SectionRegions"]
+
+_DEEPEST = 6
+_BLANK = 256
+"""How much text is read at once in search of the last character of a section."""
+
+
+class SectionRegions(PieceRegions):
+    """The regions of a Markdown document."""
+
+    def all(self) -> Sequence[Region]:
+        """Return every region, in document order, outer before inner."""
+        return self.between(0, len(self.pieces.snapshot))
+
+    def at(self, offset: int) -> Region | None:
+        """Return the innermost region that holds an offset; its very end is still in it."""
+        found = super().at(offset)
+        # Headings stand outside of fences, so a fence is inside of every section around it.
+        if found is not None and offset < found.end:
+            return found
+        for index, heading in self._headings_around(offset):
+            section = self._section(index, heading)
+            if offset < section.end:
+                return section
+            if offset == section.end and found is None:
+                found = section
+        return found
+
+    def between(self, start: int, end: int) -> Sequence[Region]:
+        """Return the regions whose anchor lies from `start` to `end`, both included."""
+        regions = list(super().between(start, end))
+        for index in self.pieces.span(start, end):
+            first = self.pieces.starts[index]
+            regions += [
+                self._section(index, heading)
+                for heading in self.pieces.found(index).headings
+                if start <= heading.anchor + first <= end
+            ]
+        return in_document_order(regions)
+
+    def prepare(self, start: int = 0, end: int | None = None) -> None:
+        """Read the pieces of a place, and those where its sections begin and end."""
+        super().prepare(start, end)
+        if end is not None:
+            self.at(start)
+            self.between(start, end)
+
+    def _headings_around(self, offset: int) -> Iterator[tuple[int, Heading]]:
+        """Yield the headings of the sections that an offset may be in, innermost first."""
+        level = _DEEPEST + 1
+        for index in range(self.pieces.index_at(offset), -1, -1):
+            if level == 1:
+                return
+            if self._lowest_level(index) >= level:
+                continue
+            first = self.pieces.starts[index]
+            for heading in reversed(self.pieces.found(index).headings):
+                if heading.level < level and heading.start + first <= offset:
+                    level = heading.level
+                    yield index, heading
+
+    def _section(self, index: int, heading: Heading) -> Region:
+        snapshot = self.pieces.snapshot
+        start = self.pieces.starts[index] + heading.start
+        end = self._content_end(start, self._next_heading(index, heading))
+        anchor = self.pieces.starts[index] + heading.anchor
+        body = Slice(snapshot, start, end)
+        return Region("section", start, end, heading.title, body, anchor=anchor)
+
+    def _next_heading(self, index: int, heading: Heading) -> int:
+        """Return where the heading stands that ends a heading's section."""
+        for other in self.pieces.found(index).headings:
+            if other.start > heading.start and other.level <= heading.level:
+                return self.pieces.starts[index] + other.start
+        for later in range(index + 1, len(self.pieces.rows)):
+            if self._lowest_level(later) <= heading.level:
+                headings = self.pieces.found(later).headings
+                first = next(other for other in headings if other.level <= heading.level)
+                return self.pieces.starts[later] + first.start
+        return len(self.pieces.snapshot)
+
+    def _lowest_level(self, index: int) -> int:
+        piece = self.pieces.rows[index]
+        if not piece.was_read:
+            self.pieces.found(index)
+            time.sleep(0)
+        return piece.lowest_level
+
+    def _content_end(self, start: int, end: int) -> int:
+        """Return the end of a text without the white space that ends it."""
+        while end > start:
+            low = max(start, end - _BLANK)
+            kept = len(self.pieces.snapshot.slice(low, end).rstrip())
+            end = low + kept
+            if kept:
+                break
+        return end
