@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.lsp.test_runs import apply
-from tests.support.session import range_of
+from tests.support.session import FULL_CAPABILITIES, position_of, range_of, session
 from tests.support.tiny_tokenizer import make_tokenizer
+from transformers_ls.lsp.server import create_server
 
 URI = "file:///chat_template.jinja"
 GOOD = (
@@ -81,3 +82,74 @@ async def test_the_tokenizer_beside_the_file_says_which_tokens_there_are(client,
 async def test_other_jinja_files_are_left_alone(client):
     client.open("file:///page.jinja", "{% extends 'base' %}{% trans %}Hi{% endtrans %}", "jinja")
     assert await problems(client, "file:///page.jinja") == []
+
+
+def place(text: str) -> tuple[str, dict]:
+    """Return a text without its mark, and the position params of the mark."""
+    offset = text.index("§")
+    text = text.replace("§", "")
+    return text, {"textDocument": {"uri": URI}, "position": position_of(text, offset)}
+
+
+SNIPPETS = {"textDocument": {"completion": {"completionItem": {"snippetSupport": True}}}}
+
+
+@pytest.mark.parametrize("snippets", [True, False])
+async def test_completions_replace_what_is_typed(model, engine, snippets):
+    server = create_server()
+    server.engine = engine
+    async with session(server, {"tokenizers": [model]}) as client:
+        await client.initialize(FULL_CAPABILITIES | (SNIPPETS if snippets else {}))
+        await client.until(lambda: server.configuration.all_tokenizers() == [model])
+        text, params = place("😀{{ raise_§ }}")
+        client.open(URI, text, "jinja")
+        found = await client.request("textDocument/completion", params)
+        items = {item["label"]: item for item in found["items"]}
+        raising = items["raise_exception"]
+        assert raising["textEdit"]["range"] == range_of(text, "raise_")
+        assert raising["textEdit"]["newText"] == (
+            "raise_exception($1)" if snippets else "raise_exception"
+        )
+        assert raising["insertTextFormat"] == (2 if snippets else 1)
+        assert items["eos_token"]["detail"] == "'<|im_end|>'"
+        assert "messages" in items
+
+
+async def test_completion_is_for_templates_only(client):
+    client.open("file:///a.py", "print(messages.", "python")
+    params = {"textDocument": {"uri": "file:///a.py"}, "position": {"line": 0, "character": 15}}
+    assert await client.request("textDocument/completion", params) is None
+
+
+async def test_a_new_template_has_completions(client):
+    text, params = place("{% for message in mess§")
+    params["textDocument"]["uri"] = "untitled:Untitled-1"
+    client.open("untitled:Untitled-1", text, "jinja")
+    found = await client.request("textDocument/completion", params)
+    assert "messages" in {item["label"] for item in found["items"]}
+
+
+async def test_words_have_hovers_and_other_places_counts(client):
+    text, params = place("{{ eos_§token }}")
+    client.open(URI, text, "jinja")
+    hover = await client.request("textDocument/hover", params)
+    assert "<|im_end|>" in hover["contents"]["value"]
+    assert hover["range"] == range_of(text, "eos_token")
+    hover = await client.request(
+        "textDocument/hover", params | {"position": {"line": 0, "character": 1}}
+    )
+    assert "| tokenizer |" in hover["contents"]["value"]
+
+
+async def test_definitions_and_the_outline(client):
+    text, params = place(
+        "{% set total = 1 %}\n{% macro show(part) %}{{ part }}{% endmacro %}\n{{ sh§ow(total) }}"
+    )
+    client.open(URI, text, "jinja")
+    found = await client.request("textDocument/definition", params)
+    assert found["range"]["start"] == {"line": 1, "character": len("{% macro ")}
+    outline = await client.request("textDocument/documentSymbol", {"textDocument": {"uri": URI}})
+    assert [(one["name"], one["detail"]) for one in outline] == [
+        ("total", "int"),
+        ("show", "show(part)"),
+    ]

@@ -21,19 +21,30 @@ if TYPE_CHECKING:
     from transformers_ls.lsp.server import TransformersServer
     from transformers_ls.text.snapshot import Snapshot
 
-__all__ = ["Templates", "is_jinja", "is_template"]
-
-
-def is_jinja(document: Document) -> bool:
-    """Say whether a document is written in jinja; editors have several names for it."""
-    return language_of(document).startswith("jinja")
+__all__ = ["Templates", "is_template", "may_be_template"]
 
 
 def is_template(document: Document) -> bool:
     """Say whether a document is a chat template."""
+    if not _is_jinja(document):
+        return False
     from transformers_ls.templates.recognize import is_chat_template
 
-    return is_jinja(document) and is_chat_template(document.uri, document.snapshot.text)
+    return is_chat_template(document.uri, document.snapshot.text)
+
+
+def may_be_template(document: Document) -> bool:
+    """Say whether a document is a chat template, or may become one."""
+    if not _is_jinja(document):
+        return False
+    from transformers_ls.templates.recognize import may_be_chat_template
+
+    return may_be_chat_template(document.uri, document.snapshot.text)
+
+
+def _is_jinja(document: Document) -> bool:
+    """Say whether a document is written in jinja; editors have several names for it."""
+    return language_of(document).startswith("jinja")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -74,22 +74,30 @@ def read_lexemes(source: str) -> tuple[Lexeme, ...]:
 
 
 def _all_lexemes(source: str) -> Iterator[Lexeme]:
-    lexer, base = template_environment().lexer, 0
+    base: int | None = 0
     for _ in range(_RESTARTS):
-        at = base
-        try:
-            for place, kind, text in lexer.tokeniter(source[base:], None):
-                assert isinstance(place, Place)
-                at = base + place.end
-                yield Lexeme(kind, text, base + place.start, at)
-        except TemplateSyntaxError:
-            openings = [found for mark in _OPENINGS if (found := source.find(mark, at)) >= 0]
-            if not openings:
-                return
-            # What failed may be an opening itself (`{#` without an end).
-            base = min(openings) if min(openings) > base else base + 2
-        else:
+        if base is None:
             return
+        base = yield from _lexemes_from(source, base)
+
+
+def _lexemes_from(source: str, base: int) -> Generator[Lexeme, None, int | None]:
+    """Read from an offset on; return where to go on after what cannot be read."""
+    at, last = base, ""
+    try:
+        for place, kind, text in template_environment().lexer.tokeniter(source[base:], None):
+            assert isinstance(place, Place)
+            start, at, last = base + place.start, base + place.end, kind
+            if text == "{" and source[at : at + 1] in ("{", "%"):
+                return start  # A tag begins in a tag, which was never closed.
+            yield Lexeme(kind, text, start, at)
+    except TemplateSyntaxError:
+        if last == "raw_begin":
+            return None
+        openings = [found for mark in _OPENINGS if (found := source.find(mark, at)) >= 0]
+        # What failed may be an opening itself (`{#` without an end).
+        return None if not openings else max(min(openings), base + 2)
+    return None
 
 
 def read_tags(source: str) -> list[Tag]:

@@ -16,6 +16,7 @@ def register(server: TransformersServer) -> None:
         code_action,
         code_lens,
         commands,
+        completion,
         count,
         diagnostic,
         hover,
@@ -24,11 +25,14 @@ def register(server: TransformersServer) -> None:
         render,
         run,
         status,
+        template_words,
     )
 
     for feature in (
         lifecycle,
         hover,
+        completion,
+        template_words,
         inlay_hint,
         code_lens,
         code_action,

@@ -17,6 +17,7 @@ from transformers_ls.lsp.counting import (
     format_window,
 )
 from transformers_ls.lsp.documents import from_lsp_position, to_lsp_range
+from transformers_ls.lsp.features.template_words import hover_on_word
 from transformers_ls.lsp.markdown import escape
 from transformers_ls.lsp.token_at import token_at
 from transformers_ls.text.document import Document
@@ -45,6 +46,8 @@ def register(server: TransformersServer) -> None:
             return None
         encoding = server.documents.encoding
         offset = document.snapshot.offset_at(from_lsp_position(params.position), encoding)
+        if (word := await hover_on_word(server, document, offset)) is not None:
+            return word
         region = (await server.analyses.regions(document)).at(offset)
         texts: list[str | Slice | Snapshot] = [document.snapshot]
         if region is not None:
