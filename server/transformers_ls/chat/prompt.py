@@ -30,7 +30,7 @@ def conversation_request(
         template: The template, with the special tokens it may use.
         conversation: The chat; its own tools and template arguments count where none are given.
         add_generation_prompt: Whether the prompt ends where the model is to answer.
-        tools: Instead of the chat's own.
+        tools: Instead of the chat's own; an empty list for none.
         kwargs: Laid over the chat's own template arguments.
         now: The time that `strftime_now` tells; None for the real one.
     """
@@ -38,7 +38,8 @@ def conversation_request(
         template=template.source,
         special_tokens=template.special_tokens,
         messages=conversation.as_chat(),
-        tools=conversation.tools if tools is None else tools,
+        # No tools at all is not an empty list of them, which some templates write out.
+        tools=(conversation.tools if tools is None else tools) or None,
         add_generation_prompt=add_generation_prompt,
         kwargs={**conversation.template_kwargs, **(kwargs or {})},
         now=now,

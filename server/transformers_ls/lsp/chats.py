@@ -59,7 +59,8 @@ class RenderedChat:
 
     `message_spans`, `trained_spans` and `trained_source` are those of `PromptView`. `variables` are
     the names that the template reads from outside of it, besides the messages and what transformers
-    always gives: what may be set with `kwargs`. `template_names` are all that the model has.
+    always gives: what may be set with `kwargs`. `template_names` are all that the model has, `tools`
+    are those that the template was given.
     """
 
     conversation: Conversation
@@ -71,6 +72,7 @@ class RenderedChat:
     trained_spans: tuple[Span, ...] = ()
     trained_source: TrainedSource = "unknown"
     variables: tuple[str, ...] = ()
+    tools: Sequence[Any] = ()
 
 
 class Chats:
@@ -113,6 +115,24 @@ class Chats:
                 "There is no chat here.",
                 'A chat is a JSON list of {"role": …, "content": …}, alone or under "messages".',
             )
+        place = conversations.index(conversation)
+        return await self.view(document, conversation, place, model=model, options=options)
+
+    async def view(
+        self,
+        document: Document,
+        conversation: Conversation,
+        place: int,
+        *,
+        model: str | None = None,
+        options: RenderOptions = RenderOptions(),
+    ) -> RenderedChat:
+        """Render a chat that was found in a document; `place` is its index among them.
+
+        Raises:
+            ModelError: No configured model has a chat template, or none of the name asked for.
+            TemplateError: The template refused the messages, or broke a limit.
+        """
         tools = conversation.tools if options.tools is None else options.tools
         name, templates = await self.templates(document, model)
         template = choose_template(templates, options.template, tools=bool(tools), model=name)
@@ -124,7 +144,9 @@ class Chats:
             kwargs=options.kwargs,
             now=options.now,
         )
-        view = await self._views.view(request, (document.uri, conversations.index(conversation)))
+        # One chat may be viewed in several ways by turns: two models side by side, say.
+        way = (name, template.name, options.add_generation_prompt)
+        view = await self._views.view(request, (document.uri, place, *way))
         return RenderedChat(
             conversation=conversation,
             model=name,
@@ -135,6 +157,7 @@ class Chats:
             trained_spans=view.trained_spans,
             trained_source=view.trained_source,
             variables=await self._variables_of(template),
+            tools=request.tools or (),
         )
 
     async def _variables_of(self, template: ChatTemplate) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from lsprotocol import types
 
@@ -20,6 +20,8 @@ class DocumentStore:
 
     def __init__(self) -> None:
         self.encoding = PositionEncoding.UTF16
+        self.on_change: list[Callable[[str], None]] = []
+        """Called with the URI of each document whose text changed."""
         self._documents: dict[str, Document] = {}
 
     def __iter__(self) -> Iterator[Document]:
@@ -47,6 +49,8 @@ class DocumentStore:
         self._documents[old.uri] = Document(
             old.uri, params.text_document.version, old.language_id, snapshot
         )
+        for listener in self.on_change:
+            listener(old.uri)
 
     def close(self, uri: str) -> None:
         """Forget a document."""

@@ -22,6 +22,7 @@ __all__ = [
     "InstallParams",
     "MessageInfo",
     "ModelCounts",
+    "PartInfo",
     "RenderParams",
     "RenderResult",
     "RunDelta",
@@ -32,6 +33,7 @@ __all__ = [
     "RunStarted",
     "Status",
     "TokenizerInfo",
+    "TrainedInfo",
 ]
 
 RUN = "transformers/run"
@@ -41,6 +43,9 @@ CANCEL = "transformers/cancel"
 COUNT = "transformers/count"
 RENDER = "transformers/render"
 STATUS = "transformers/status"
+
+PROMPT_SCHEME = "transformers-prompt"
+"""The scheme of rendered prompts as virtual documents."""
 
 _Id = Union[int, str]  # noqa: UP007 - lsprotocol's converter knows this form.
 
@@ -156,20 +161,50 @@ class CountResult:
 
 @attrs.define(slots=False, eq=False, repr=False)
 class RenderParams:
-    """Which chat to render."""
+    """Which chat to render, and how where the chat itself does not say."""
 
     text_document: types.TextDocumentIdentifier
     position: types.Position | None = None
     model: str | None = None
     add_generation_prompt: bool = True
+    template_name: str | None = None
+    tools: Any = None
+    kwargs: Any = None
+    details: bool = True
+
+
+@attrs.define(slots=False, eq=False, repr=False)
+class PartInfo:
+    """A part of a rendered prompt, in UTF-16 offsets."""
+
+    start: int
+    end: int
+    tokens: int
+    exact: bool
 
 
 @attrs.define(slots=False, eq=False, repr=False)
 class MessageInfo:
-    """One message of a rendered chat."""
+    """One message of a rendered chat: its part of the prompt, and its place in the document."""
 
     role: str
+    range: types.Range
+    content_range: types.Range
     tokens: int | None = None
+    exact: bool | None = None
+    content_tokens: int | None = None
+    start: int | None = None
+    end: int | None = None
+    content: list[int] | None = None
+
+
+@attrs.define(slots=False, eq=False, repr=False)
+class TrainedInfo:
+    """What of a prompt a model is trained to say, in UTF-16 offsets, and how that is known."""
+
+    spans: list[list[int]]
+    tokens: int
+    source: str
 
 
 @attrs.define(slots=False, eq=False, repr=False)
@@ -179,11 +214,21 @@ class RenderResult:
     version: int
     model: str
     template_source: str
+    template_name: str
+    templates: list[str]
+    variables: list[str]
     text: str
     specials: list[list[int]]
     messages: list[MessageInfo]
+    range: types.Range
+    tool_count: int
+    exact: bool
     tokens: int | None = None
     window: int | None = None
+    window_source: str | None = None
+    around: list[PartInfo] | None = None
+    overhead: int | None = None
+    trained: TrainedInfo | None = None
 
 
 @attrs.define(slots=False, eq=False, repr=False)

@@ -29,7 +29,7 @@ from pygls.protocol.language_server import lsp_method
 
 from transformers_ls.errors import RunCancelledError, TransformersLsError, describe
 from transformers_ls.lsp.documents import DocumentStore
-from transformers_ls.lsp.messages import METHODS
+from transformers_ls.lsp.messages import METHODS, PROMPT_SCHEME
 from transformers_ls.text.snapshot import PositionEncoding
 
 if TYPE_CHECKING:
@@ -178,6 +178,12 @@ class TransformersProtocol(LanguageServerProtocol):
         result.capabilities.execute_command_provider = types.ExecuteCommandOptions(
             commands=list(self._server.commands), work_done_progress=True
         )
+        client = params.capabilities.workspace
+        if client and client.text_document_content and result.capabilities.workspace:
+            # pygls does not know of it yet.
+            result.capabilities.workspace.text_document_content = types.TextDocumentContentOptions(
+                schemes=[PROMPT_SCHEME]
+            )
         encoding = result.capabilities.position_encoding
         self.documents.encoding = PositionEncoding(encoding or types.PositionEncodingKind.Utf16)
         return result

@@ -26,6 +26,7 @@ def register(server: TransformersServer) -> None:
         run,
         status,
         template_words,
+        text_document_content,
     )
 
     for feature in (
@@ -42,5 +43,6 @@ def register(server: TransformersServer) -> None:
         run,
         status,
         commands,
+        text_document_content,
     ):
         feature.register(server)
