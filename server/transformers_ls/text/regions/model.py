@@ -17,8 +17,8 @@ class Region:
     """A part of a document that a model may be given, and the text that it would then read."""
 
     kind: str
-    """`document`, `section`, `fence`, `front-matter`, `string`, `docstring`, `message` or
-    `paragraph`."""
+    """`document`, `section`, `fence`, `front-matter`, `string`, `docstring`, `message`,
+    `paragraph`, `value` (of YAML or TOML), `cell` (of a notebook) or `block` (of Jinja)."""
     start: int
     end: int
     """The code points it covers in the source, delimiters included."""
