@@ -25,6 +25,8 @@ def repairs(conversation: Conversation, text: str) -> Iterator[tuple[Fix, Chat]]
         conversation: The chat.
         text: The document that it stands in.
     """
+    if conversation.syntax != "json":
+        return  # These edits are JSON.
     messages = conversation.messages
     if any(m.start < conversation.start or m.end > conversation.end for m in messages):
         return  # Some stand elsewhere in the row: their edits would meet.

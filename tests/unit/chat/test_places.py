@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transformers_ls.chat.conversation import find_conversations
+from transformers_ls.chat.repairs import repairs
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from("\n\t'\"\\{}"))
 ROLES = st.sampled_from(["system", "user", "assistant"])
@@ -461,3 +462,20 @@ def test_any_notebook(messages, ascii_only, data):
         assert unescaped(text[message.content_start : message.content_end]) == message.content
     text = cut(data, text)
     check_places(text, find_conversations("ipynb", text))
+
+
+# --- What is done with them
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("yaml", '- {role: user, content: "a"}\n- {role: user, content: "b"}\n'),
+        ("python", 'm = [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]'),
+        ("markdown", "## User\na\n## User\nb\n"),
+    ],
+)
+def test_no_repair_is_written_in_the_wrong_language(language, text):
+    assert list(repairs(only(language, text), text)) == []
+    as_json = json.dumps(only(language, text).as_chat())
+    assert list(repairs(only("json", as_json), as_json))
