@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer
 
 from tests.lsp.test_runs import apply
 from tests.support.session import FULL_CAPABILITIES, position_of, session
@@ -43,15 +44,17 @@ async def fixes(client, problem: dict, uri: str = URI) -> list[dict]:
 
 
 async def test_a_file_over_its_budget(client, model):
-    text = "---\nmax-tokens: 12\n---\n# Prompt\n\nYou are a helpful assistant that answers.\n"
+    text = "---\nmax-tokens: 30\n---\n# Prompt\n\nYou are a helpful assistant that answers.\n"
     client.open(URI, text)
     (problem,) = (await pull(client))["items"]
     assert problem["code"] == "over-budget"
     assert problem["severity"] == 1
     assert f"has {reference_count(Path(model), text)} tokens for tiny-chat" in problem["message"]
     assert "`max-tokens` in line 2" in problem["message"]
-    assert problem["range"]["start"]["line"] >= 2
-    client.change(URI, 2, text.replace("12", "1_000"))
+    tokenizer = Tokenizer.from_file(str(Path(model) / "tokenizer.json"))
+    start, _ = tokenizer.encode(text).offsets[30]
+    assert problem["range"]["start"] == position_of(text, start)
+    client.change(URI, 2, text.replace("30", "1_000"))
     assert (await pull(client))["items"] == []
 
 

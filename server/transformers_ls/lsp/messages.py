@@ -14,6 +14,8 @@ from lsprotocol import types
 
 __all__ = [
     "METHODS",
+    "BoundariesParams",
+    "BoundariesResult",
     "CancelParams",
     "CancelResult",
     "CountParams",
@@ -41,6 +43,7 @@ RUN_DELTA = "transformers/run/delta"
 RUN_STAGE = "transformers/run/stage"
 CANCEL = "transformers/cancel"
 COUNT = "transformers/count"
+BOUNDARIES = "transformers/boundaries"
 RENDER = "transformers/render"
 STATUS = "transformers/status"
 
@@ -157,6 +160,30 @@ class CountResult:
 
     version: int
     models: list[ModelCounts]
+
+
+@attrs.define(slots=False, eq=False, repr=False)
+class BoundariesParams:
+    """Where to show the tokens, of which model, and how many at most."""
+
+    text_document: types.TextDocumentIdentifier
+    range: types.Range
+    model: str | None = None
+    limit: int = 2000
+
+
+@attrs.define(slots=False, eq=False, repr=False)
+class BoundariesResult:
+    """The tokens of a range; seven numbers in `data` for each string in `tokens`."""
+
+    version: int
+    model: str
+    state: str
+    exact: bool
+    truncated: bool
+    data: list[int]
+    tokens: list[str]
+    message: str | None = None
 
 
 @attrs.define(slots=False, eq=False, repr=False)
@@ -291,6 +318,7 @@ METHODS: dict[str, type] = {
     RUN: _request("RunRequest", RunParams),
     CANCEL: _request("CancelRequest", CancelParams),
     COUNT: _request("CountRequest", CountParams),
+    BOUNDARIES: _request("BoundariesRequest", BoundariesParams),
     RENDER: _request("RenderRequest", RenderParams),
 }
 """The envelope that each custom request is read into."""

@@ -7,7 +7,7 @@ eleven in the file. A cursor in the source has to find its token, and a token it
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -53,6 +53,12 @@ class Alignment:
         while index > 0 and self.places[index - 1] == self.places[index]:
             index -= 1
         return index
+
+    def within(self, start: int, end: int) -> tuple[int, int]:
+        """Return the characters that stand in a range of the source, as a range of the text."""
+        last = len(self.places) - 1
+        low = max(0, bisect_right(self.places, start) - 1)
+        return min(low, last), min(bisect_left(self.places, end), last)
 
     def to_source(self, index: int) -> int:
         """Return where a character of the text stands in the source."""

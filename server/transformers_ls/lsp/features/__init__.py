@@ -13,6 +13,7 @@ __all__ = ["register"]
 def register(server: TransformersServer) -> None:
     """Add every feature to a server."""
     from transformers_ls.lsp.features import (
+        boundaries,
         code_action,
         code_lens,
         commands,
@@ -39,6 +40,7 @@ def register(server: TransformersServer) -> None:
         code_action,
         diagnostic,
         count,
+        boundaries,
         render,
         run,
         status,
