@@ -153,9 +153,9 @@ class TransformersServer(LanguageServer):
 
     def on_document(self, uri: str) -> None:
         """Act on a document that was opened, changed or closed."""
-        self.analyses.forget(uri)
         self.publisher.soon(uri)
         if self.documents.get(uri) is None:
+            self.analyses.forget(uri)
             self.diagnoses.forget(uri)
             self.templates.forget(uri)
 

@@ -270,3 +270,12 @@ def test_a_document_that_is_too_large_has_no_regions(
     assert base.all()
     assert (grown.at(3), [*grown.between(0, len(text))], [*grown.all()]) == (None, [], [])
     check(regions_of(language, Snapshot.of(text), grown), base, text, 5)
+
+
+def test_an_edit_right_after_a_far_cut_is_seen() -> None:
+    text = 'x = """' + "long " * 150 + '"""\n' + "def f(): ...\n" * 30
+    snapshot = Snapshot.of(text)
+    base = regions_of("python", snapshot)
+    at = text.index("def") + 2
+    found = regions_of("python", snapshot.edit(at, at, "_"), base)
+    check(found, regions_of("python", Snapshot.of(text[:at] + "_" + text[at:])), text, at)

@@ -76,6 +76,7 @@ class PieceRegions(Regions):
         """Read the pieces of a place; see `Regions.prepare`."""
         end = len(self.pieces.snapshot) if end is None else end
         for index in self.pieces.span(start, end):
-            self.pieces.found(index)
-            # The event loop's thread may want the interpreter.
-            time.sleep(0)
+            if not self.pieces.rows[index].was_read:
+                self.pieces.found(index)
+                # The event loop's thread may want the interpreter.
+                time.sleep(0)
