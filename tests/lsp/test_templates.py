@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tests.lsp.test_runs import apply
-from tests.support.session import FULL_CAPABILITIES, position_of, range_of, session
+from tests.support.session import (
+    FULL_CAPABILITIES,
+    RequestError,
+    position_of,
+    range_of,
+    session,
+)
 from tests.support.tiny_tokenizer import make_tokenizer
 from transformers_ls.lsp.server import create_server
 
@@ -153,3 +159,51 @@ async def test_definitions_and_the_outline(client):
         ("total", "int"),
         ("show", "show(part)"),
     ]
+
+
+async def render(client, **more) -> dict:
+    return await client.request("transformers/render", {"textDocument": {"uri": URI}} | more)
+
+
+async def test_a_template_is_shown_on_sample_chats(client):
+    client.open(URI, GOOD, "jinja")
+    first = await render(client)
+    assert first["templateSource"] == "chat_template.jinja"
+    assert first["sample"] == first["samples"][0]
+    assert first["text"].startswith("<|im_start|>user\n")
+    assert first["text"].endswith("<|im_end|>\n<|im_start|>assistant\n")
+    system = await render(client, sample="system", addGenerationPrompt=False)
+    assert system["text"].startswith("<|im_start|>system\n")
+    assert [message["role"] for message in system["messages"]][:2] == ["system", "user"]
+    assert system["tokens"] == sum(message["tokens"] for message in system["messages"])
+
+
+async def test_every_sample_can_be_rendered(client):
+    text = (
+        "{{ messages | tojson }}{{ tools | tojson }}{{ documents | tojson }}{{ enable_thinking }}"
+    )
+    client.open(URI, text, "jinja")
+    for sample in (await render(client))["samples"]:
+        shown = await render(client, sample=sample)
+        assert '"role"' in shown["text"]
+        assert ("get_weather" in shown["text"]) == (sample == "tools")
+        assert ("image" in shown["text"]) == (sample == "images")
+
+
+async def test_the_preview_shows_the_text_as_it_is_now(client):
+    client.open(URI, "{{ messages[0].content }}", "jinja")
+    before = await render(client)
+    client.change(URI, 2, "{{ messages[0].content | upper }}")
+    after = await render(client)
+    assert after["text"] == before["text"].upper()
+    assert after["version"] == 2
+
+
+async def test_what_cannot_be_rendered_says_why(client):
+    client.open(URI, "{{ messages[0 }}", "jinja")
+    with pytest.raises(RequestError) as caught:
+        await render(client)
+    assert caught.value.data["code"] == "template-raised"
+    client.change(URI, 2, "{{ 1 }}")
+    with pytest.raises(RequestError, match="single turn"):
+        await render(client, sample="nothing")

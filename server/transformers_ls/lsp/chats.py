@@ -26,6 +26,7 @@ from transformers_ls.chat.template import (
 from transformers_ls.chat.view import PromptViews, Span, TrainedSource
 from transformers_ls.errors import ModelError, UsageError
 from transformers_ls.lsp.analysis import language_of
+from transformers_ls.lsp.templates import is_template
 from transformers_ls.text.document import Document
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ class RenderOptions:
 
     `template` names one of the model's templates ("default", "tool_use", "rag" …); None leaves the
     choice to transformers' rule. `tools` stand instead of the chat's own, `kwargs`
-    (`enable_thinking` …) are laid over the chat's own, `now` pins the clock.
+    (`enable_thinking` …) are laid over the chat's own, `now` pins the clock. `sample` names the
+    chat that a document which is a template itself is shown with.
     """
 
     add_generation_prompt: bool = True
@@ -51,6 +53,7 @@ class RenderOptions:
     tools: Sequence[Any] | None = None
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     now: datetime | None = None
+    sample: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,8 @@ class RenderedChat:
     `message_spans`, `trained_spans` and `trained_source` are those of `PromptView`. `variables` are
     the names that the template reads from outside of it, besides the messages and what transformers
     always gives: what may be set with `kwargs`. `template_names` are all that the model has, `tools`
-    are those that the template was given.
+    are those that the template was given, `samples` the chats that an open template may be shown
+    with.
     """
 
     conversation: Conversation
@@ -73,6 +77,7 @@ class RenderedChat:
     trained_source: TrainedSource = "unknown"
     variables: tuple[str, ...] = ()
     tools: Sequence[Any] = ()
+    samples: tuple[str, ...] = ()
 
 
 class Chats:
@@ -107,6 +112,8 @@ class Chats:
             ModelError: No configured model has a chat template, or none of the name asked for.
             TemplateError: The template refused the messages, or broke a limit.
         """
+        if is_template(document):
+            return await self._server.templates.render(document, model, options)
         conversations = await self.find(document)
         found = conversation_at(conversations, offset) if offset is not None else None
         conversation = found or next(iter(conversations), None)
@@ -204,6 +211,8 @@ class Chats:
         Raises:
             ModelError: None has one.
         """
+        if is_template(document):
+            return await self._server.templates.own(document, model)
         settings = self._server.configuration.for_uri(document.uri)
         names = [model] if model else [*settings.tokenizers, settings.models.chat]
         problem: ModelError | None = None

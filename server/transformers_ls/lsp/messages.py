@@ -197,6 +197,7 @@ class RenderParams:
     template_name: str | None = None
     tools: Any = None
     kwargs: Any = None
+    sample: str | None = None
     details: bool = True
 
 
@@ -256,6 +257,8 @@ class RenderResult:
     around: list[PartInfo] | None = None
     overhead: int | None = None
     trained: TrainedInfo | None = None
+    sample: str | None = None
+    samples: list[str] | None = None
 
 
 @attrs.define(slots=False, eq=False, repr=False)

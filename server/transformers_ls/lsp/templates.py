@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pygls.uris import to_fs_path
 
-from transformers_ls.errors import ModelError
+from transformers_ls.errors import ModelError, UsageError
 from transformers_ls.lsp.analysis import language_of
 from transformers_ls.text.document import Document
 
 if TYPE_CHECKING:
-    from transformers_ls.chat.conversation import Conversation
     from transformers_ls.chat.problems import Problem
     from transformers_ls.chat.template import ChatTemplate
+    from transformers_ls.lsp.chats import RenderedChat, RenderOptions
     from transformers_ls.lsp.server import TransformersServer
     from transformers_ls.text.snapshot import Snapshot
 
@@ -98,11 +98,30 @@ class Templates:
         file = document.uri.rsplit("/", 1)[-1]
         return name, {"default": ChatTemplate(document.snapshot.text, file, tokens)}
 
-    def samples(self, document: Document) -> list[Conversation]:
-        """Return the chats that a template is shown with."""
+    async def render(
+        self, document: Document, model: str | None, options: RenderOptions
+    ) -> RenderedChat:
+        """Render a sample chat through the open text.
+
+        Raises:
+            UsageError: There is no such sample.
+            ModelError: There is no such model, or it cannot be read.
+            TemplateError: The template refused the sample, is not valid, or broke a limit.
+        """
         from transformers_ls.templates.samples import sample_conversations
 
-        return sample_conversations(len(document.snapshot.text))
+        conversations = sample_conversations(len(document.snapshot.text))
+        names = [conversation.label for conversation in conversations]
+        wanted = options.sample or names[0]
+        if wanted not in names:
+            raise UsageError(f"There is no sample {wanted!r}.", f"Choose of: {', '.join(names)}.")
+        place = names.index(wanted)
+        # The open text is the template; what was chosen of a model's templates is not asked for.
+        options = replace(options, template=None)
+        chat = await self._server.chats.view(
+            document, conversations[place], place, model=model, options=options
+        )
+        return replace(chat, samples=tuple(names))
 
     def forget(self, uri: str) -> None:
         """Drop what was found in a document that was closed."""

@@ -80,6 +80,7 @@ def _options(params: RenderParams) -> RenderOptions:
         template=params.template_name,
         tools=tools if tools is None else list(tools or ()),
         kwargs=kwargs or {},
+        sample=params.sample,
     )
 
 
@@ -121,6 +122,8 @@ class _Answer:
             window=counted.window.tokens,
             window_source=counted.window.source or None,
         )
+        if chat.samples:
+            result.sample, result.samples = conversation.label, list(chat.samples)
         if parts is not None:
             result.tokens = parts.tokens
             result.overhead = parts.overhead
