@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import logging
-import re
 import threading
 from collections.abc import Sequence
 from functools import cached_property
@@ -15,11 +14,18 @@ from typing import TYPE_CHECKING, Any
 from transformers_ls.tokens.counter import Counter, Encoding, plain_text
 from transformers_ls.tokens.fast import ENGINES
 from transformers_ls.tokens.pipeline import Pipeline
+from transformers_ls.tokens.special import SpecialTokens
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["FastCounter", "ReferenceCounter", "build_counter", "load_reference"]
+__all__ = [
+    "FastCounter",
+    "ReferenceCounter",
+    "build_counter",
+    "give_back_memory",
+    "load_reference",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -27,11 +33,11 @@ _log = logging.getLogger(__name__)
 def build_counter(pipeline: Pipeline) -> Counter:
     """Load the best engine for a pipeline; blocks for some tenths of a second."""
     counter = FastCounter(pipeline) if pipeline.engine else ReferenceCounter(pipeline)
-    _give_back_memory()
+    give_back_memory()
     return counter
 
 
-def _give_back_memory() -> None:
+def give_back_memory() -> None:
     """Return what parsing a tokenizer.json took: half of what the process then holds."""
     # Only glibc keeps it, and only glibc has the call.
     with contextlib.suppress(OSError, AttributeError, TypeError):
@@ -93,15 +99,11 @@ class ReferenceCounter:
 
     def special_spans(self, text: str) -> list[tuple[int, int]]:
         """Return where control tokens stand literally in a text."""
-        if self._special is None:
-            return []
-        return [match.span() for match in self._special.finditer(text)]
+        return self._special.spans(text)
 
     @cached_property
-    def _special(self) -> re.Pattern[str] | None:
-        # The longest first: `<|end|>` must not hide in `<|end|>x` were both control tokens.
-        names = sorted(filter(None, self.special_tokens), key=len, reverse=True)
-        return re.compile("|".join(map(re.escape, names))) if names else None
+    def _special(self) -> SpecialTokens:
+        return SpecialTokens(self.special_tokens)
 
     def _encode(self, texts: Sequence[str]) -> list[Any]:
         with self._lock:

@@ -17,6 +17,7 @@ from transformers_ls.tokens.cut_proof import cut_rule
 from transformers_ls.tokens.cuts import NO_CUTS, CutRule
 from transformers_ls.tokens.engines import load_reference
 from transformers_ls.tokens.fast import ENGINES
+from transformers_ls.tokens.limits import limit_memory
 from transformers_ls.tokens.probe import probe_texts
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def _disagreement(name: str, path: Path, texts: list[str], expected: list[list[i
 
 def main(arguments: list[str]) -> int:
     """Print the facts, or the error, of the file named first."""
+    limit_memory()
     try:
         facts = check(Path(arguments[0]))
     # The reference library raises bare `Exception`.

@@ -14,7 +14,7 @@ from typing import Literal
 from transformers_ls.errors import TransformersLsError, describe
 from transformers_ls.tokens.cache import CountCache
 from transformers_ls.tokens.counter import Counter
-from transformers_ls.tokens.tokenizers import load_counter
+from transformers_ls.tokens.remote import load_remote_counter
 from transformers_ls.tokens.window import Window, context_window
 
 __all__ = ["Entry", "TokenizerStore"]
@@ -54,13 +54,14 @@ class TokenizerStore:
         self,
         resolve: Callable[[str], Path],
         on_change: Callable[[Entry], None] | None = None,
-        load: Callable[[Path], Counter] = load_counter,
+        load: Callable[[Path], Counter] = load_remote_counter,
     ) -> None:
         self.counts = CountCache()
         self._resolve = resolve
         self._on_change = on_change or (lambda _entry: None)
         self._load = load
         self._lock = threading.Lock()
+        self._closed = False
         self._slots = threading.Semaphore(AT_ONCE)
         self._entries: dict[str, Entry] = {}
         self._pending: dict[str, Future[Entry]] = {}
@@ -113,6 +114,18 @@ class TokenizerStore:
             }
             self._pending = {model: self._pending[model] for model in self._entries}
             self._counters.clear()
+        # The processes of counters end when nobody has these any more.
+        self.counts.clear()
+
+    def close(self) -> None:
+        """End the processes that count; what is asked of the counters afterwards fails."""
+        with self._lock:
+            self._closed = True
+            counters = [*self._counters.values()]
+        # One that still loads is closed by its loader.
+        for loaded in counters:
+            if loaded.done() and loaded.exception() is None:
+                _close(loaded.result())
 
     def _run(self, model: str, pending: Future[Entry]) -> None:
         with self._slots:
@@ -145,10 +158,22 @@ class TokenizerStore:
                 loaded = self._counters[key] = Future()
         if mine:
             try:
-                loaded.set_result(self._load(path))
+                counter = self._load(path)
+                with self._lock:
+                    closed = self._closed
+                if closed:
+                    _close(counter)
+                loaded.set_result(counter)
             # Those who wait for the same files get the same error.
             except BaseException as error:  # noqa: BLE001
                 loaded.set_exception(error)
                 with self._lock:
                     self._counters.pop(key, None)
         return loaded.result()
+
+
+def _close(counter: Counter) -> None:
+    # Counters in this process have nothing to end.
+    close = getattr(counter, "close", None)
+    if close is not None:
+        close()

@@ -1,0 +1,126 @@
+"""A counting process: `python -m transformers_ls.tokens.counting_child TOKENIZER_JSON ENGINE`.
+
+It loads one tokenizer, which holds the interpreter's lock for tenths of a second, and answers the
+front's frames. It ends when its standard input does, whatever it is doing then. Short texts are
+counted at once, long ones in threads, so that nobody waits for somebody else's 10 MB.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from array import array
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from transformers_ls.tokens.counter import Counter, plain_text
+from transformers_ls.tokens.cuts import NO_CUTS
+from transformers_ls.tokens.engines import build_counter, give_back_memory
+from transformers_ls.tokens.frames import Kind, pack_texts, read_frame, unpack_texts, write_frame
+from transformers_ls.tokens.limits import limit_memory
+from transformers_ls.tokens.pipeline import Pipeline
+
+__all__ = ["main"]
+
+_SHORT = 65_536
+"""Bytes that are counted in well under a millisecond, when warm."""
+_LONG = 4 * 2**20
+"""Bytes that leave so much behind that it is worth giving it back."""
+_THREADS = 3
+
+
+def _count(counter: Counter, body: bytes) -> list[bytes]:
+    counts = array("Q", counter.count_many(unpack_texts(body)))
+    if len(body) > _LONG:
+        give_back_memory()
+    return [counts.tobytes()]
+
+
+def _encode(counter: Counter, body: bytes) -> list[bytes]:
+    encoding = counter.encode(plain_text(body.decode("utf-8", "surrogatepass")))
+    flat = array("I")
+    for span in encoding.offsets:
+        flat.extend(span)
+    return [array("I", encoding.ids).tobytes(), flat.tobytes()]
+
+
+def _pieces(counter: Counter, body: bytes) -> list[bytes]:
+    names = counter.pieces(memoryview(body).cast("I").tolist())
+    return pack_texts(names)
+
+
+_WORK: dict[Kind, Callable[[Counter, bytes], list[bytes]]] = {
+    Kind.COUNT: _count,
+    Kind.ENCODE: _encode,
+    Kind.PIECES: _pieces,
+}
+
+
+class _Answers:
+    """The way back to the front, for several threads."""
+
+    def __init__(self, pipe: int) -> None:
+        self._pipe = pipe
+        self._lock = threading.Lock()
+
+    def say(self, number: int, kind: Kind, body: list[bytes]) -> None:
+        with self._lock:
+            write_frame(self._pipe, number, kind, body)
+
+    def answer(self, counter: Counter, number: int, kind: Kind, body: bytes) -> None:
+        """Do one piece of work; a failure is an answer too."""
+        try:
+            done = _WORK[kind](counter, body)
+        # The libraries raise what they like; the text must not be in the message.
+        except Exception as error:  # noqa: BLE001
+            self.say(number, Kind.FAILED, [type(error).__name__.encode()])
+        else:
+            self.say(number, Kind.DONE, done)
+
+
+def main(arguments: list[str]) -> int:
+    """Load, say so, and answer until the front goes away."""
+    requests = os.fdopen(os.dup(0), "rb")
+    answers = _Answers(os.dup(1))
+    # What libraries print must not mix with the answers.
+    os.dup2(2, 1)
+    limit_memory()
+    pipeline = Pipeline(
+        path=Path(arguments[0]),
+        exact=True,
+        reason="",
+        added_tokens=0,
+        special_tokens=frozenset(),
+        engine=arguments[1],
+        cuts=NO_CUTS,
+    )
+    # While it loads, a front that goes away must be noticed too: reading is the main thread's work.
+    ready = threading.Event()
+    counters: list[Counter] = []
+
+    def load() -> None:
+        try:
+            counters.append(build_counter(pipeline))
+        except Exception as error:  # noqa: BLE001
+            answers.say(0, Kind.FAILED, [f"{error}"[:300].encode("utf-8", "replace")])
+            os._exit(1)
+        answers.say(0, Kind.DONE, [])
+        ready.set()
+
+    threading.Thread(target=load, daemon=True).start()
+    pool = ThreadPoolExecutor(_THREADS, "count")
+    while (frame := read_frame(requests)) is not None:
+        ready.wait()
+        number, kind, body = frame
+        if kind is Kind.COUNT and len(body) <= _SHORT:
+            answers.answer(counters[0], number, kind, body)
+        else:
+            pool.submit(answers.answer, counters[0], number, kind, body)
+    # Threads that still count must not keep it alive.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,107 @@
+"""The frames between the front and a counting process: a header, then bytes.
+
+A text goes as UTF-8 with lone surrogates let through, numbers as the machine writes them: both ends
+run on the same one. Standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from enum import IntEnum
+from typing import BinaryIO
+
+__all__ = ["Kind", "pack_texts", "read_frame", "text_bytes", "unpack_texts", "write_frame"]
+
+_HEADER = struct.Struct("=IBQ")
+_SLICE = 262_144
+"""Code points that are encoded at once: longer ones would hold the interpreter's lock for long."""
+_GATHER = 1 << 16
+_LARGEST = 1 << 40
+
+
+class Kind(IntEnum):
+    """What a frame asks or says."""
+
+    COUNT = 1
+    ENCODE = 2
+    PIECES = 3
+    DONE = 4
+    FAILED = 5
+
+
+def text_bytes(text: str) -> Iterator[bytes]:
+    """Yield the bytes of a text."""
+    if len(text) <= _SLICE:
+        yield text.encode("utf-8", "surrogatepass")
+        return
+    for start in range(0, len(text), _SLICE):
+        yield text[start : start + _SLICE].encode("utf-8", "surrogatepass")
+
+
+def pack_texts(texts: Sequence[str]) -> list[bytes]:
+    """Return the body of a frame that holds texts, in pieces."""
+    sizes, pieces = array("Q", [len(texts)]), []
+    for text in texts:
+        size = 0
+        for piece in text_bytes(text):
+            size += len(piece)
+            pieces.append(piece)
+        sizes.append(size)
+    return [sizes.tobytes(), *pieces]
+
+
+def unpack_texts(body: bytes) -> list[str]:
+    """Return the texts of a frame's body."""
+    view = memoryview(body)
+    (count,) = struct.unpack_from("=Q", body)
+    sizes = view[8 : 8 * (count + 1)].cast("Q")
+    at = 8 * (count + 1)
+    texts = []
+    for size in sizes:
+        texts.append(str(view[at : at + size], "utf-8", "surrogatepass"))
+        at += size
+    return texts
+
+
+def write_frame(pipe: int, number: int, kind: Kind, body: Iterable[bytes]) -> None:
+    """Write a frame to a file descriptor, whole.
+
+    Raises:
+        OSError: The other end is gone.
+    """
+    pieces = [*body]
+    waiting = [_HEADER.pack(number, kind, sum(map(len, pieces)))]
+    size = 0
+    # Small pieces in one call: a system call for each text of a batch would cost more than it.
+    for piece in pieces:
+        waiting.append(piece)
+        size += len(piece)
+        if size >= _GATHER:
+            _write(pipe, b"".join(waiting))
+            waiting, size = [], 0
+    _write(pipe, b"".join(waiting))
+
+
+def _write(pipe: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(pipe, view) :]
+
+
+def read_frame(stream: BinaryIO) -> tuple[int, Kind, bytes] | None:
+    """Read a frame; None at the end of the stream, be it in the middle of a frame.
+
+    Raises:
+        ValueError: What comes is no frame.
+    """
+    header = stream.read(_HEADER.size)
+    if len(header) < _HEADER.size:
+        return None
+    number, kind, size = _HEADER.unpack(header)
+    if size > _LARGEST:
+        raise ValueError(size)
+    body = stream.read(size)
+    return (number, Kind(kind), body) if len(body) == size else None

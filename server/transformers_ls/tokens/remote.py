@@ -1,0 +1,145 @@
+"""A counter whose tokenizer lives in a process of its own.
+
+Loading a tokenizer and making lists of a million offsets hold the interpreter's lock for tenths of a
+second, and a text or a tokenizer may take more memory than there is. The front's event loop must feel
+none of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from array import array
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from transformers_ls.errors import ModelBrokenError
+from transformers_ls.tokens.counter import Encoding
+from transformers_ls.tokens.counting_process import (
+    CountingProcess,
+    ProcessEndedError,
+    ProcessFailedError,
+)
+from transformers_ls.tokens.frames import Kind, pack_texts, text_bytes, unpack_texts
+from transformers_ls.tokens.pipeline import Pipeline
+from transformers_ls.tokens.special import SpecialTokens
+from transformers_ls.tokens.tokenizers import prepare
+
+__all__ = ["RemoteCounter", "load_remote_counter"]
+
+_log = logging.getLogger(__name__)
+_STEP = 4_096
+"""Tokens that are turned into Python's numbers at once."""
+
+
+def load_remote_counter(source: Path) -> RemoteCounter:
+    """Load the counter of a tokenizer in a process of its own; as `load_counter`, which see."""
+    return RemoteCounter(prepare(source), source.name)
+
+
+class RemoteCounter:
+    """Counts in another process, which is started again when it ended.
+
+    Args:
+        pipeline: What it loads.
+        label: How the tokenizer is called in messages.
+
+    Raises:
+        ModelBrokenError: The tokenizer cannot be loaded.
+    """
+
+    def __init__(self, pipeline: Pipeline, label: str) -> None:
+        self.name = pipeline.engine or "tokenizers"
+        self.exact = pipeline.exact
+        self.reason = pipeline.reason
+        self.added_tokens = pipeline.added_tokens
+        self.special_tokens = pipeline.special_tokens
+        self.cuts = pipeline.cuts
+        self._pipeline = pipeline
+        self._label = label
+        self._special = SpecialTokens(pipeline.special_tokens)
+        self._lock = threading.Lock()
+        self._closed = False
+        self._process: CountingProcess | None = None
+        with self._lock:
+            try:
+                self._process = CountingProcess(pipeline)
+            except (ProcessEndedError, ProcessFailedError) as error:
+                raise ModelBrokenError(
+                    f"The tokenizer of {label} cannot be loaded: {str(error) or 'its process ended'}.",
+                    "Remove the folder `tokenizers` of the cache (see `transformers-ls doctor`).",
+                ) from error
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the process that counts, while there is one."""
+        return None if self._process is None else self._process.pid
+
+    def count(self, text: str) -> int:
+        """Return the number of tokens of a text."""
+        return self.count_many([text])[0]
+
+    def count_many(self, texts: Sequence[str]) -> list[int]:
+        """Return the number of tokens of each text."""
+        return array("Q", self._ask(Kind.COUNT, pack_texts(texts))).tolist() if texts else []
+
+    def encode(self, text: str) -> Encoding:
+        """Return the ids and offsets of a text."""
+        numbers = memoryview(self._ask(Kind.ENCODE, text_bytes(text))).cast("I")
+        total = len(numbers) // 3
+        encoding = Encoding([], [])
+        for start in range(0, total, _STEP):
+            end = min(start + _STEP, total)
+            encoding.ids.extend(numbers[start:end])
+            spans = numbers[total + 2 * start : total + 2 * end].tolist()
+            encoding.offsets.extend(zip(spans[::2], spans[1::2], strict=True))
+        return encoding
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """Return each token as the vocabulary spells it."""
+        if not ids:
+            return []
+        return unpack_texts(self._ask(Kind.PIECES, [array("I", ids).tobytes()]))
+
+    def special_spans(self, text: str) -> list[tuple[int, int]]:
+        """Return where control tokens stand literally in a text."""
+        return self._special.spans(text)
+
+    def close(self) -> None:
+        """End the process; later calls fail."""
+        with self._lock:
+            self._closed = True
+            process = self._process
+        if process is not None:
+            process.close()
+
+    def __del__(self) -> None:
+        # After a reload nobody has it any more; those who still do may finish their counts.
+        process = getattr(self, "_process", None)
+        if process is not None:
+            process.close()
+
+    def _ask(self, kind: Kind, body: Iterable[bytes]) -> bytes:
+        pieces = [*body]
+        # Somebody may kill the process at any moment; a text that ends it twice is to blame itself.
+        for _ in range(2):
+            try:
+                return self._running().ask(kind, pieces)
+            except ProcessEndedError:
+                _log.warning("the counting process of %s ended", self._label)
+            except ProcessFailedError as error:
+                raise ModelBrokenError(
+                    f"The tokenizer of {self._label} failed on this text ({error})."
+                ) from error
+        raise ModelBrokenError(
+            f"The process that counts for {self._label} ended while it worked on this text.",
+            "Its memory may not be enough for so long a text; count less at once.",
+        )
+
+    def _running(self) -> CountingProcess:
+        with self._lock:
+            if self._closed:
+                raise ModelBrokenError(f"The tokenizer of {self._label} was closed.")
+            if self._process is None or self._process.pid is None:
+                self._process = CountingProcess(self._pipeline)
+            return self._process

@@ -1,0 +1,226 @@
+"""Counting in a process of its own: the same counts, and an answer whatever happens to it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.support.texts import NASTY, generated
+from tests.support.tiny_tokenizer import make_tokenizer
+from transformers_ls.errors import ModelBrokenError
+from transformers_ls.tokens import counting_process, remote
+from transformers_ls.tokens.boundaries import pieces
+from transformers_ls.tokens.counter import Counter
+from transformers_ls.tokens.frames import Kind
+from transformers_ls.tokens.remote import RemoteCounter, load_remote_counter
+from transformers_ls.tokens.special import SpecialTokens
+from transformers_ls.tokens.store import TokenizerStore
+from transformers_ls.tokens.tokenizers import load_counter
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tokenizer(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture
+def far(tiny: Path) -> Iterator[RemoteCounter]:
+    counter = load_remote_counter(tiny)
+    yield counter
+    counter.close()
+
+
+def gone(pid: int | None) -> bool:
+    assert pid is not None
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_all_answers_are_those_of_a_counter_in_this_process(folder: Path, counter: Counter) -> None:
+    far = load_remote_counter(folder)
+    try:
+        facts = ("name", "exact", "reason", "added_tokens", "special_tokens", "cuts")
+        assert [getattr(far, name) for name in facts] == [getattr(counter, name) for name in facts]
+        texts = [*generated(3_000, seed=23), *NASTY, "a\ud800b", ""]
+        assert far.count_many(texts) == counter.count_many(texts)
+        for text in ("", *NASTY, "\n".join(texts[:500])):
+            assert far.encode(text) == counter.encode(text)
+            assert far.special_spans(text) == counter.special_spans(text)
+        assert far.count_many([]) == far.pieces([]) == []
+        assert pieces(far, NASTY[6]) == pieces(counter, NASTY[6])
+    finally:
+        far.close()
+
+
+def test_a_long_text_crosses_the_pipe_whole(far: RemoteCounter, tiny: Path) -> None:
+    text = "é🙂 word\n" * 150_000 + "\ud800"
+    near = load_counter(tiny)
+    assert far.count(text) == near.count(text)
+    assert far.encode(text[-5_000:]) == near.encode(text[-5_000:])
+
+
+def test_killed_at_any_moment_it_answers_all_the_same(far: RemoteCounter, tiny: Path) -> None:
+    """The process is killed again and again while three threads count."""
+    near = load_counter(tiny)
+    texts = ["short", "The quick brown fox.\n" * 20_000, *generated(50, seed=1)]
+    expected = near.count_many(texts)
+    results: list[Any] = []
+    done = threading.Event()
+
+    def work() -> None:
+        while not done.is_set():
+            try:
+                results.append(far.count_many(texts) == expected)
+            except ModelBrokenError as error:
+                results.append(str(error))
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for round_ in range(5):
+        while (pid := far.pid) is None:
+            time.sleep(0.01)
+        time.sleep(0.03 * round_)
+        # It may be gone already, and the counter not know yet.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        assert gone(pid)
+    before = len(results)
+    while len(results) < before + 6:
+        time.sleep(0.01)
+    done.set()
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive()
+    # One retry each: only who met two kills in a row has an error, and it says what happened.
+    assert {result for result in results if result is not True} <= {
+        result for result in results if "ended while it worked" in str(result)
+    }
+    assert far.count_many(texts) == expected
+
+
+def test_a_text_that_ends_the_process_twice_is_an_error(
+    far: RemoteCounter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = counting_process.CountingProcess.ask
+
+    def die(process: Any, kind: Kind, body: Any) -> bytes:
+        os.kill(process.pid, signal.SIGKILL)
+        return ask(process, kind, body)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(counting_process.CountingProcess, "ask", die)
+        with pytest.raises(ModelBrokenError, match="ended while it worked") as raised:
+            far.count("x")
+        assert raised.value.hint
+    assert far.count("Hi") > 0
+
+
+def test_a_failure_says_what_but_not_on_which_text(far: RemoteCounter) -> None:
+    with pytest.raises(ModelBrokenError, match="failed on this text") as raised:
+        far._ask(Kind.PIECES, [b"secret!"])
+    assert "secret" not in str(raised.value)
+    assert far.count("Hi") > 0
+
+
+def test_a_short_text_does_not_wait_for_a_long_one(far: RemoteCounter) -> None:
+    order: list[str] = []
+    started = threading.Event()
+
+    def long() -> None:
+        started.set()
+        far.encode("The quick brown fox jumps.\n" * 60_000)
+        order.append("long")
+
+    far.encode("load the reference")
+    thread = threading.Thread(target=long)
+    thread.start()
+    started.wait()
+    far.count("short")
+    order.append("short")
+    thread.join()
+    assert order == ["short", "long"]
+
+
+def test_what_cannot_be_loaded_is_an_error(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = remote.prepare(tiny)
+    broken = tiny.parent / "gone.json"
+    monkeypatch.setattr(remote, "prepare", lambda _: type(pipeline)(
+        broken, True, "", 0, frozenset(), "", pipeline.cuts
+    ))  # fmt: skip
+    with pytest.raises(ModelBrokenError, match="cannot be loaded"):
+        load_remote_counter(tiny)
+
+
+def test_it_ends_with_its_counter_and_its_store(tiny: Path) -> None:
+    counter = load_remote_counter(tiny)
+    pid = counter.pid
+    del counter
+    assert gone(pid)
+    store = TokenizerStore(lambda _: tiny)
+    entry = store.wait("tiny")
+    assert isinstance(entry.counter, RemoteCounter)
+    pid = entry.counter.pid
+    store.close()
+    assert gone(pid)
+    with pytest.raises(ModelBrokenError, match="closed"):
+        entry.counter.count("x")
+
+
+def test_it_does_not_outlive_its_parent(tiny: Path) -> None:
+    code = (
+        "import os, pathlib, sys, signal\n"
+        "from transformers_ls.tokens.remote import load_remote_counter\n"
+        "counter = load_remote_counter(pathlib.Path(sys.argv[1]))\n"
+        "print(counter.pid, flush=True)\n"
+        "counter.count('x')\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tiny)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert gone(int(done.stdout))
+
+
+def test_the_front_does_not_load_the_libraries(tiny: Path) -> None:
+    code = (
+        "import pathlib, sys\n"
+        "from transformers_ls.tokens.remote import load_remote_counter\n"
+        "counter = load_remote_counter(pathlib.Path(sys.argv[1]))\n"
+        "counter.encode('some text'); counter.count('some text'); counter.pieces([1])\n"
+        "print(*{'tokenizers', 'fastokens', 'gigatoken', 'numpy'} & {*sys.modules})\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tiny)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []
+
+
+def test_special_tokens_in_long_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["<|a|>", "<|a|>b", "x"]
+    text = "yy<|a|>b <|a|>xx" * 50
+    expected = SpecialTokens(names).spans(text)
+    assert [text[start:end] for start, end in expected[:4]] == ["<|a|>b", "<|a|>", "x", "x"]
+    for step in range(1, 12):
+        monkeypatch.setattr("transformers_ls.tokens.special._STEP", step)
+        assert SpecialTokens(names).spans(text) == expected
+    assert SpecialTokens([""]).spans(text) == []
