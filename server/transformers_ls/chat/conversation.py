@@ -6,13 +6,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 __all__ = [
     "Conversation",
     "Message",
     "Syntax",
     "conversation_at",
+    "find_conversation",
     "find_conversations",
     "message_at",
 ]
@@ -20,6 +21,10 @@ __all__ = [
 Syntax = Literal["json", "yaml", "python", "prompty", "markdown", "notebook"]
 """How a chat is written, for those who would edit it: `prompty` is text with role markers,
 `markdown` has role headings, `notebook` is any of them inside the JSON of a notebook's cells."""
+
+_BY_LINE: Final = frozenset({"jsonl", "jsonlines", "ndjson"})
+_WORTH_REMEMBERING: Final = 4096
+"""Shorter texts are read faster than it would be worth to keep them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +135,39 @@ def find_conversations(language_id: str, text: str) -> list[Conversation]:
             In JSON Lines each line stands for itself, and a broken one spoils no other.
         text: The whole document, half-typed as it may be.
     """
-    match language_id.lower():
-        case "jsonl" | "jsonlines" | "ndjson":
-            return [
-                conversation.shifted(start)
-                for start, line in _lines(text)
-                for conversation in _in_line(line)
-            ]
+    language = language_id.lower()
+    if language in _BY_LINE:
+        return [
+            conversation.shifted(start)
+            for start, line in _lines(text)
+            for conversation in _in_line(line)
+        ]
+    find = _remembered if len(text) >= _WORTH_REMEMBERING else _in_whole
+    return list(find(language, text))
+
+
+def find_conversation(language_id: str, text: str, offset: int | None) -> Conversation | None:
+    """Return the chat at an offset, or else the first one of a document.
+
+    Of JSON Lines, only as many lines are read as that takes.
+    """
+    if language_id.lower() not in _BY_LINE:
+        conversations = find_conversations(language_id, text)
+        found = conversation_at(conversations, offset) if offset is not None else None
+        return found or next(iter(conversations), None)
+    if offset is not None:
+        start = text.rfind("\n", 0, offset) + 1
+        end = text.find("\n", offset)
+        chats = _in_line(text[start : len(text) if end < 0 else end])
+        if (found := conversation_at(chats, offset - start)) is not None:
+            return found.shifted(start)
+    return next(
+        (chats[0].shifted(at) for at, line in _lines(text) if (chats := _in_line(line))), None
+    )
+
+
+def _in_whole(language: str, text: str) -> Sequence[Conversation]:
+    match language:
         case "json" | "jsonc" | "json5":
             return _in_json(text)
         case "yaml":
@@ -150,7 +181,7 @@ def find_conversations(language_id: str, text: str) -> list[Conversation]:
         case "prompty" | "dotprompt":
             from transformers_ls.chat.transcripts import conversations_in_prompt
 
-            default = "system" if language_id.lower() == "prompty" else "user"
+            default = "system" if language == "prompty" else "user"
             return conversations_in_prompt(text, default=default)
         case "markdown" | "ipythongfm" | "mdx" | "quarto" | "rmd":
             from transformers_ls.chat.transcripts import conversations_in_markdown
@@ -162,6 +193,10 @@ def find_conversations(language_id: str, text: str) -> list[Conversation]:
             return conversations_in_notebook(text)
         case _:
             return []
+
+
+_remembered = lru_cache(maxsize=4)(_in_whole)
+"""All that is asked about one version of a document asks for the same chats."""
 
 
 def _in_json(text: str) -> list[Conversation]:

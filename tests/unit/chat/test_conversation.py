@@ -4,7 +4,12 @@ import json
 
 import pytest
 
-from transformers_ls.chat.conversation import conversation_at, find_conversations, message_at
+from transformers_ls.chat.conversation import (
+    conversation_at,
+    find_conversation,
+    find_conversations,
+    message_at,
+)
 
 USER = {"role": "user", "content": 'hi 😀 "there"\n'}
 ASSISTANT = {"role": "assistant", "content": "hello é"}
@@ -205,3 +210,36 @@ def test_json_is_no_chat_in_other_languages(language):
 
 def test_a_deep_document_is_no_problem():
     assert find_conversations("json", '[{"role": ' * 50_000) == []
+
+
+@pytest.mark.parametrize("language", ["jsonl", "yaml"])
+def test_the_chat_at_a_place_or_else_the_first(language):
+    lines = [json.dumps({"messages": [{"role": "user", "content": f"row {n}"}]}) for n in range(3)]
+    glue = "\n" if language == "jsonl" else "\n---\n"
+    text = "# no chat\n" + glue.join(lines) + "\n"
+    chats = find_conversations(language, text)
+    assert len(chats) == 3
+    for offset in range(len(text) + 2):
+        expected = conversation_at(chats, offset) or chats[0]
+        assert find_conversation(language, text, offset) == expected
+    assert find_conversation(language, text, None) == chats[0]
+    assert find_conversation(language, "# no chat", 3) is None
+
+
+def test_a_place_in_many_lines_reads_few_of_them(monkeypatch):
+    line = json.dumps({"messages": [USER]})
+    read = []
+    monkeypatch.setattr(
+        "transformers_ls.chat.conversation._in_line", lambda line: read.append(line) or ()
+    )
+    text = "\n".join([line] * 1000)
+    monkeypatch.setattr("transformers_ls.chat.conversation._lines", lambda text: iter(()))
+    assert find_conversation("jsonl", text, 500 * (len(line) + 1)) is None
+    assert read == [line]
+
+
+def test_what_is_returned_is_the_callers(monkeypatch):
+    text = json.dumps({"messages": [USER] * 500})
+    assert len(text) > 4096
+    find_conversations("json", text).clear()
+    assert len(find_conversations("json", text)) == 1
