@@ -13,6 +13,7 @@ import { Runs } from "./runs";
 import { runOnSelection } from "./selection";
 import * as settings from "./settings";
 import { StatusItem } from "./status";
+import { TokenColours } from "./tokenColours";
 
 let server: Server | undefined;
 
@@ -26,9 +27,11 @@ export async function activate(context: ExtensionContext): Promise<void> {
   const previews = new RunPreviews();
   const runs = new Runs(running, previews, log);
   const chats = new ChatPreviews(running);
+  const colours = new TokenColours(running);
   context.subscriptions.push(
     log,
     running,
+    colours,
     new StatusItem(running, log),
     new CountItem(running),
     previews,
@@ -57,6 +60,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
   command("showLogs", () => {
     log.show();
   });
+  command("colourTokens", () => colours.toggle());
   command("installModel", () => installModel(running));
   command("summarizeSelection", () => runOnSelection(runs, context, "summarize"));
   command("translateSelection", () => runOnSelection(runs, context, "translate"));

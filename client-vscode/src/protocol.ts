@@ -5,6 +5,7 @@ export const RUN = "transformers/run";
 export const RUN_DELTA = "transformers/run/delta";
 export const RUN_STAGE = "transformers/run/stage";
 export const COUNT = "transformers/count";
+export const BOUNDARIES = "transformers/boundaries";
 export const RENDER = "transformers/render";
 export const STATUS = "transformers/status";
 
@@ -67,6 +68,23 @@ export interface ModelCount {
   exact: boolean;
   window?: number;
   windowSource?: string;
+}
+
+export interface BoundariesParams {
+  textDocument: { uri: string };
+  range: LspRange;
+  limit?: number;
+}
+
+export interface BoundariesResult {
+  version: number;
+  model: string;
+  state: "ready" | "loading" | "failed";
+  message?: string;
+  exact: boolean;
+  truncated: boolean;
+  data: number[];
+  tokens: string[];
 }
 
 export interface CountResult {
