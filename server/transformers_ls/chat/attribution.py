@@ -11,9 +11,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
-__all__ = ["answer_spans", "message_cuts", "shared_beginning", "spans_between", "special_spans"]
+__all__ = [
+    "answer_spans",
+    "message_cuts",
+    "shared_beginning",
+    "spans_between",
+    "special_pattern",
+    "special_spans",
+]
 
 _REASONING_END: Final = "</think>"
 _NOT_SHOWN: Final = frozenset({"id", "type", "image", "url"})
@@ -138,8 +146,12 @@ def shared_beginning(one: str, other: str) -> int:
 
 def special_spans(text: str, specials: Iterable[str]) -> list[tuple[int, int]]:
     """Return where special tokens stand in a text, as a tokenizer finds them: leftmost, longest."""
-    longest_first = sorted({token for token in specials if token}, key=len, reverse=True)
-    if not longest_first:
-        return []
-    pattern = re.compile("|".join(map(re.escape, longest_first)))
-    return [match.span() for match in pattern.finditer(text)]
+    pattern = special_pattern(frozenset(specials))
+    return [match.span() for match in pattern.finditer(text)] if pattern else []
+
+
+@lru_cache(maxsize=8)
+def special_pattern(specials: frozenset[str]) -> re.Pattern[str] | None:
+    """Return what finds special tokens, longest first; None when there are none."""
+    longest_first = sorted(filter(None, specials), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first))) if longest_first else None

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from transformers_ls.chat.conversation import Conversation, Message
-from transformers_ls.chat.failures import TemplateRefusedError
 from transformers_ls.chat.lint import lint
-from transformers_ls.chat.problems import Fix, Problem
+from transformers_ls.chat.problems import Problem
 from transformers_ls.chat.repairs import repairs
-from transformers_ls.chat.sandbox import RenderRequest, Sandbox
-from transformers_ls.errors import TemplateError, TemplateLimitError, TemplateRaisedError
+from transformers_ls.chat.sandbox import RenderRequest, Sandbox, Study
+from transformers_ls.errors import TemplateError
 
-__all__ = ["dropped", "has_generation_tags", "inspect"]
+__all__ = ["Inspection", "add_repairs", "dropped", "examine", "has_generation_tags", "inspect"]
 
+REFUSED: Final = "template-refuses"
 _REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
 _REASONING_END = "</think>"
 
@@ -28,13 +28,21 @@ def has_generation_tags(template: str) -> bool:
     return re.search(r"\{%[-+]?\s*generation\s*[-+]?%\}", template) is not None
 
 
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What is wrong with a chat, in order, and its prompt; None where there is none."""
+
+    problems: list[Problem]
+    prompt: str | None
+
+
 async def inspect(
     conversation: Conversation,
     text: str,
     request: RenderRequest,
     sandbox: Sandbox,
     specials: Collection[str] = (),
-) -> list[Problem]:
+) -> Inspection:
     """Find what is wrong with a chat under a template.
 
     Args:
@@ -44,51 +52,57 @@ async def inspect(
         sandbox: Where it is rendered.
         specials: The tokenizer's special tokens.
     """
+    (study,) = await sandbox.study([request])
+    problems = examine(conversation, text, request, study, specials)
+    problems = await add_repairs(problems, conversation, text, request, sandbox)
+    return Inspection(problems, None if isinstance(study, TemplateError) else study.text)
+
+
+def examine(
+    conversation: Conversation,
+    text: str,
+    request: RenderRequest,
+    study: Study | TemplateError,
+    specials: Collection[str] = (),
+) -> list[Problem]:
+    """Find what is wrong with a chat whose prompt is known, or why there is none; see `inspect`."""
     found = lint(conversation, text, specials=specials, template=request.template)
-    try:
-        prompt = (await sandbox.render(request)).text
-    except TemplateRaisedError as error:
-        found.append(await _refusal(conversation, text, request, sandbox, error))
-    except TemplateLimitError as error:
-        place = (conversation.start, conversation.end)
-        found.append(Problem("template-limit", "error", str(error), *place))
-    else:
-        found += dropped(conversation, prompt)
-        found += _double_bos(conversation, request, prompt)
-        found += await _prefixes(conversation, request, sandbox)
+    whole = conversation.start, conversation.end
+    if isinstance(study, TemplateError):
+        found.append(Problem("template-limit", "error", str(study), *whole))
+    elif study.refusal is not None:
+        place = whole
+        if study.at is not None and study.at < len(conversation.messages):
+            place = conversation.messages[study.at].start, conversation.messages[study.at].end
+        found.append(Problem(REFUSED, "error", study.refusal.message, *place))
+    elif study.text is not None:
+        found += dropped(conversation, study.text)
+        found += _double_bos(conversation, request, study.text)
+        found += _prefix_changes(conversation, study.at)
     return sorted(found, key=lambda problem: (problem.start, problem.end))
 
 
-async def _refusal(
+async def add_repairs(
+    problems: list[Problem],
     conversation: Conversation,
     text: str,
     request: RenderRequest,
     sandbox: Sandbox,
-    error: TemplateRaisedError,
-) -> Problem:
-    """Find the message that a template refuses, and the repairs that it accepts."""
-    whole = conversation.start, conversation.end
-    if isinstance(error, TemplateRefusedError) and error.syntax:
-        return Problem("template-refuses", "error", error.message, *whole)
-    start, end = whole
-    for count, message in enumerate(conversation.messages, start=1):
-        part = replace(request, messages=request.messages[:count])
-        if await _refuses(part, sandbox) == str(error):
-            start, end = message.start, message.end
-            break
-    fixes: list[Fix] = []
-    for fix, chat in repairs(conversation, text):
-        if await _refuses(replace(request, messages=chat), sandbox) is None:
-            fixes.append(fix)
-    return Problem("template-refuses", "error", error.message, start, end, tuple(fixes))
-
-
-async def _refuses(request: RenderRequest, sandbox: Sandbox) -> str | None:
-    try:
-        await sandbox.render(request)
-    except TemplateError as error:
-        return str(error)
-    return None
+) -> list[Problem]:
+    """Give a refusal the repairs that its template accepts."""
+    if all(problem.code != REFUSED for problem in problems):
+        return problems
+    possible = list(repairs(conversation, text))
+    tried = await sandbox.study([replace(request, messages=chat) for _, chat in possible])
+    fixes = tuple(
+        fix
+        for (fix, _), study in zip(possible, tried, strict=True)
+        if not isinstance(study, TemplateError) and study.refusal is None
+    )
+    return [
+        replace(problem, fixes=fixes) if problem.code == REFUSED else problem
+        for problem in problems
+    ]
 
 
 def dropped(conversation: Conversation, prompt: str) -> Iterator[Problem]:
@@ -115,6 +129,16 @@ def dropped(conversation: Conversation, prompt: str) -> Iterator[Problem]:
                 message.start,
                 message.end,
             )
+        name = message.raw.get("name")
+        # A result's name is that of its function, which the call before it shows.
+        if isinstance(name, str) and message.role != "tool" and name not in shown:
+            yield Problem(
+                "name-dropped",
+                "information",
+                "The chat template leaves out the name of this message's author.",
+                message.start,
+                message.end,
+            )
         if any(name not in shown for name in _called(message)):
             yield Problem(
                 "tool-calls-dropped",
@@ -138,9 +162,14 @@ class _Prompt:
     """A prompt to search in, blanks and escapes aside."""
 
     def __init__(self, prompt: str) -> None:
-        self._plain = _squeeze(prompt)
+        self._prompt = prompt
+        self._plain: str | None = None
 
     def __contains__(self, text: object) -> bool:
+        if str(text).strip() in self._prompt:
+            return True
+        if self._plain is None:
+            self._plain = _squeeze(self._prompt)
         words = _squeeze(str(text))
         dumped = _squeeze(json.dumps(text, ensure_ascii=False)[1:-1].replace("\\n", " "))
         return words in self._plain or dumped in self._plain.replace("\\n", " ")
@@ -191,36 +220,13 @@ def _double_bos(
         )
 
 
-async def _prefixes(
-    conversation: Conversation, request: RenderRequest, sandbox: Sandbox
-) -> list[Problem]:
-    """Compare the prompts that each of the model's turns was, or will be, generated from.
-
-    Where one is not the beginning of the next, an engine computes the conversation anew.
-    """
-    before: str | None = None
-    messages = conversation.messages
-    turns = [n for n in range(1, len(messages)) if messages[n].role == "assistant"]
-    turns += [len(messages)] if messages[-1].role != "assistant" else []
-    for turn in turns:
-        part = replace(request, messages=request.messages[:turn], add_generation_prompt=True)
-        try:
-            prompt = (await sandbox.render(part)).text
-        except TemplateRaisedError:
-            continue
-        except TemplateLimitError:
-            return []
-        if before is not None and not prompt.startswith(before):
-            message = messages[turn - 1]
-            return [
-                Problem(
-                    "prefix-changes",
-                    "hint",
-                    "From here on the prompt no longer begins as the one of the turn before: the "
-                    "template rewrites earlier turns, and engines cannot reuse what they computed.",
-                    message.start,
-                    message.end,
-                )
-            ]
-        before = prompt
-    return []
+def _prefix_changes(conversation: Conversation, at: int | None) -> Iterator[Problem]:
+    if at is not None and at < len(conversation.messages):
+        yield Problem(
+            "prefix-changes",
+            "hint",
+            "From here on the prompt no longer begins as the one of the turn before: the template "
+            "rewrites earlier turns, and engines cannot reuse what they computed.",
+            conversation.messages[at].start,
+            conversation.messages[at].end,
+        )

@@ -36,9 +36,14 @@ class Problem:
     | template-refuses | the template raises on these messages |
     | template-limit | the template broke a limit |
     | content-dropped | a text of the chat is not in the prompt |
+    | name-dropped | the name of a message's author is not in the prompt |
     | reasoning-dropped | a message's reasoning is not in the prompt |
     | tool-calls-dropped | the tools that a message calls are not in the prompt |
     | tools-dropped | the tools are not in the prompt |
+    | over-window | the prompt is longer than the model's context window |
+    | too-long | the prompt is longer than the user allows |
+    | no-generation-tags | the template marks no answers: an assistant mask would be all zero |
+    | template-differs | a fine-tuned model's template is not that of its base |
     | double-bos | the prompt begins with two BOS tokens |
     | prefix-changes | what was the prompt of a turn is not the beginning of the next turn's |
     | special-token-in-content | a text holds what the tokenizer reads as a special token |

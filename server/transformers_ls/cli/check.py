@@ -4,222 +4,142 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import re
 import sys
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from transformers_ls import __version__
 from transformers_ls.chat.problems import Problem
 from transformers_ls.cli._input import DEFAULT_MODEL, language_of_path, read_text
+from transformers_ls.cli._problems import Found, print_json, print_sarif, print_text
 from transformers_ls.errors import TransformersLsError, UsageError
 
 if TYPE_CHECKING:
-    from transformers_ls.chat.conversation import Conversation
-    from transformers_ls.chat.sandbox import Sandbox
-    from transformers_ls.chat.template import ChatTemplate
-    from transformers_ls.tokens.counter import Counter
+    from transformers_ls.chat.dataset import DatasetChecker
+    from transformers_ls.chat.report import DatasetReport
 
 __all__ = ["add_arguments", "run"]
 
-_LANGUAGES = ("json", "jsonl")
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A problem in a file; line and column count from 1."""
-
-    path: str
-    line: int
-    column: int
-    problem: Problem
-
-
-@dataclass(frozen=True, slots=True)
-class _Checker:
-    template: ChatTemplate
-    counter: Counter
-    sandbox: Sandbox
-    max_tokens: int | None
+_LANGUAGES = ("json", "jsonl", "yaml", "python", "prompty", "ipynb")
+_PRINTERS = {"text": print_text, "json": print_json, "sarif": print_sarif}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `check`."""
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="JSON or JSONL files of chats")
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="files of chats, JSONL above all")
     parser.add_argument("-m", "--model", default=DEFAULT_MODEL, metavar="MODEL")
     parser.add_argument(
         "--max-tokens", type=int, metavar="N", help="the longest prompt a chat may make"
     )
-    parser.add_argument("--format", choices=["text", "json", "sarif"], default="text")
+    parser.add_argument("--format", choices=[*_PRINTERS], default="text")
+    parser.add_argument(
+        "--report", action="store_true", help="print lengths and problems in numbers, to stderr"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Check every file; 0 when all is well, 1 when there are problems, 2 when it cannot be said."""
     for path in arguments.paths:
         if language_of_path(path) not in _LANGUAGES:
-            raise UsageError(f"{path} is no .json or .jsonl file.", "Only chats are checked.")
+            raise UsageError(
+                f"{path} is no file of chats.",
+                "Chats are read from .json, .jsonl, .yaml, .py, .prompty and .ipynb files.",
+            )
     if arguments.max_tokens is not None and arguments.max_tokens < 1:
         raise UsageError("--max-tokens must be at least 1.")
     try:
-        found, chats = asyncio.run(_check_all(arguments))
+        found, report = asyncio.run(_check_all(arguments))
     except TransformersLsError as error:
         # CI must be able to tell a missing model from a bad dataset.
         raise UsageError(error.message, error.hint) from None
-    {"text": _print_text, "json": _print_json, "sarif": _print_sarif}[arguments.format](found)
-    problems = f"{len(found)} problems" if len(found) != 1 else "1 problem"
-    print(f"{chats:,} chats, {problems if found else 'no problems'}.", file=sys.stderr)
+    _PRINTERS[arguments.format](found, report.as_json())
+    if arguments.report:
+        _print_report(report)
+    problems = f"{len(found):,} problems" if len(found) != 1 else "1 problem"
+    print(f"{report.chats:,} chats, {problems if found else 'no problems'}.", file=sys.stderr)
     return 1 if found else 0
 
 
-async def _check_all(arguments: argparse.Namespace) -> tuple[list[_Found], int]:
-    from transformers_ls.chat.sandbox import Sandbox
+async def _check_all(arguments: argparse.Namespace) -> tuple[list[Found], DatasetReport]:
+    from transformers_ls.chat.dataset import DatasetChecker
+    from transformers_ls.chat.report import DatasetReport
     from transformers_ls.chat.template import find_template
+    from transformers_ls.chat.window import TokenLimit, window_limit
     from transformers_ls.hub.resolve import resolve
     from transformers_ls.tokens.tokenizers import load_counter
+    from transformers_ls.tokens.window import context_window
 
     folder = resolve(arguments.model).folder
     template = find_template(folder, model=arguments.model)
-    sandbox = Sandbox()
-    checker = _Checker(template, load_counter(folder), sandbox, arguments.max_tokens)
+    counter = load_counter(folder)
+    window = context_window(folder).tokens
+    limit = TokenLimit(arguments.max_tokens) if arguments.max_tokens else None
+    if limit is None and window:
+        limit = window_limit(window)
+
+    checkers: dict[str, DatasetChecker] = {}
+    report = DatasetReport(limit.tokens if limit else None)
+    found = []
     try:
-        found: list[_Found] = []
-        chats = 0
         for path in arguments.paths:
-            problems, count = await _check(path, checker)
-            found += problems
-            chats += count
-        return found, chats
+            language = language_of_path(path)
+            if language not in checkers:
+                checkers[language] = DatasetChecker(
+                    template,
+                    counter.special_tokens,
+                    counter.count_many,
+                    limit=limit,
+                    language="json" if language == "jsonl" else language,
+                    strict=True,
+                )
+            found += await _check(path, checkers[language], report, by_line=language == "jsonl")
     finally:
-        await sandbox.close()
+        for checker in checkers.values():
+            await checker.close()
+    return found, report
 
 
-async def _check(path: str, checker: _Checker) -> tuple[list[_Found], int]:
-    """Return the problems of a file, in order, and how many chats it holds."""
-    from transformers_ls.chat.conversation import find_conversations
+async def _check(
+    path: str, checker: DatasetChecker, report: DatasetReport, *, by_line: bool
+) -> list[Found]:
+    """Return the problems of a file, in order."""
+    from rich.console import Console
+    from rich.progress import Progress
 
     text = read_text(path)
-    language = language_of_path(path)
-    chats = find_conversations(language, text)
-    # An editor takes what parses of a half-typed chat; a dataset has to be whole.
-    problems = list(_malformed(text, [chat.start for chat in chats], language))
-    broken = {problem.start for problem in problems}
-    for chat in chats:
-        if not any(chat.start <= at < chat.end for at in broken):
-            problems += await _check_chat(chat, text, checker)
-    starts = _line_starts(text)
-    found = []
-    for problem in sorted(problems, key=lambda problem: problem.start):
+    rows = text.split("\n") if by_line else [text]
+    before = report.lines
+    found: list[Found] = []
+    with Progress(console=Console(stderr=True), transient=True, disable=len(rows) == 1) as bar:
+        task = bar.add_task(path, total=len(rows))
+        async for check in checker.check(rows):
+            report.add(check)
+            found += _placed(path, rows[check.number], check.number, check.problems)
+            bar.update(task, completed=check.number)
+    if report.lines == before:
+        found.append(Found(path, 1, 1, Problem("no-chat", "error", "The file is empty.", 0, 0)))
+    return found
+
+
+def _placed(path: str, row: str, number: int, problems: Sequence[Problem]) -> Iterator[Found]:
+    """Turn places in a row into lines and columns; `number` is the line the row begins at."""
+    if not problems:
+        return
+    starts = [0, *(match.end() for match in re.finditer("\n", row))]
+    for problem in problems:
         line = bisect_right(starts, problem.start)
-        found.append(_Found(path, line, problem.start - starts[line - 1] + 1, problem))
-    return found, len(chats)
+        yield Found(path, number + line, problem.start - starts[line - 1] + 1, problem)
 
 
-async def _check_chat(chat: Conversation, text: str, checker: _Checker) -> list[Problem]:
-    from transformers_ls.chat.inspect import inspect
-    from transformers_ls.chat.prompt import conversation_request
-    from transformers_ls.errors import TemplateError
-
-    request = conversation_request(checker.template, chat, add_generation_prompt=False)
-    problems = await inspect(chat, text, request, checker.sandbox, checker.counter.special_tokens)
-    if checker.max_tokens is not None:
-        try:
-            prompt = (await checker.sandbox.render(request)).text
-        except TemplateError:
-            return problems  # That it fails is among the problems already.
-        tokens = checker.counter.count(prompt)
-        if tokens > checker.max_tokens:
-            message = f"The prompt has {tokens:,} tokens, more than {checker.max_tokens:,}."
-            problems.append(Problem("too-long", "error", message, chat.start, chat.end))
-    return problems
-
-
-def _malformed(text: str, chats: Sequence[int], language: str) -> Iterator[Problem]:
-    """Find what is no JSON, and rows without a chat."""
-    starts = _line_starts(text) if language == "jsonl" else [0]
-    rows = False
-    for start, end in pairwise([*starts, len(text) + 1]):
-        row = text[start : end - 1]
-        if not row.strip():
-            continue
-        rows = True
-        try:
-            json.loads(row)
-        except json.JSONDecodeError as error:
-            at = start + error.pos
-            message = f"This is not JSON: {error.msg}."
-            yield Problem("invalid-json", "error", message, at, min(at + 1, len(text)))
-            continue
-        except RecursionError:
-            yield Problem("invalid-json", "error", "This is nested too deeply.", start, start + 1)
-            continue
-        if not any(start <= chat < end for chat in chats):
-            yield Problem("no-chat", "error", "There is no chat here.", start, start + len(row))
-    if not rows:
-        yield Problem("no-chat", "error", "The file is empty.", 0, 0)
-
-
-def _line_starts(text: str) -> list[int]:
-    return [0, *(match.end() for match in re.finditer("\n", text))]
-
-
-def _print_text(found: Sequence[_Found]) -> None:
-    for item in found:
-        problem = item.problem
-        place = f"{item.path}:{item.line}:{item.column}"
-        print(f"{place}: {problem.severity}: {problem.message} [{problem.code}]")
-
-
-def _print_json(found: Sequence[_Found]) -> None:
-    problems = [
-        {
-            "path": item.path,
-            "line": item.line,
-            "column": item.column,
-            "code": item.problem.code,
-            "severity": item.problem.severity,
-            "message": item.problem.message,
-        }
-        for item in found
-    ]
-    json.dump({"problems": problems}, sys.stdout, indent=2, ensure_ascii=False)
-    print()
-
-
-def _print_sarif(found: Sequence[_Found]) -> None:
-    """Write SARIF 2.1.0, which code hosts show beside the lines of a change.
-
-    Format: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
-    """
-    levels = {"error": "error", "warning": "warning", "information": "note", "hint": "note"}
-    rules = [{"id": code} for code in sorted({item.problem.code for item in found})]
-    driver = {"name": "transformers-ls", "version": __version__, "rules": rules}
-    results: list[dict[str, Any]] = [
-        {
-            "ruleId": item.problem.code,
-            "level": levels[item.problem.severity],
-            "message": {"text": item.problem.message},
-            "locations": [
-                {
-                    "physicalLocation": {
-                        "artifactLocation": {"uri": Path(item.path).as_posix()},
-                        "region": {"startLine": item.line, "startColumn": item.column},
-                    }
-                }
-            ],
-        }
-        for item in found
-    ]
-    report = {
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [
-            {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
-        ],
-    }
-    json.dump(report, sys.stdout, indent=2, ensure_ascii=False)
-    print()
+def _print_report(report: DatasetReport) -> None:
+    values = report.as_json()
+    lengths = ", ".join(f"{name} {value:,}" for name, value in values["tokens"].items() if value)
+    lines = [f"{report.chats:,} chats in {report.lines:,} rows", f"tokens: {lengths or 'none'}"]
+    if report.limit is not None and report.lengths:
+        share = report.over_limit / len(report.lengths)
+        lines.append(f"over {report.limit:,} tokens: {report.over_limit:,} ({share:.1%})")
+    if report.unrendered:
+        lines.append(f"without a prompt: {report.unrendered:,}")
+    lines += [f"{code}: {number:,}" for code, number in report.problems.most_common()]
+    print("\n".join(lines), file=sys.stderr)

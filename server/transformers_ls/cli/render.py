@@ -91,14 +91,15 @@ async def _render(
     )
     sandbox = Sandbox()
     try:
-        rendered = await sandbox.render(request)
-        problems = await inspect(chat, text, request, sandbox, counter.special_tokens)
+        inspection = await inspect(chat, text, request, sandbox, counter.special_tokens)
+        # A refusal is an error here, with the template's words: there is nothing to print.
+        prompt = inspection.prompt or (await sandbox.render(request)).text
     finally:
         await sandbox.close()
     contents = [m.content if isinstance(m.content, str) else "" for m in chat.messages]
-    tokens, *per_message = counter.count_many([rendered.text, *contents])
+    tokens, *per_message = counter.count_many([prompt, *contents])
     return {
-        "text": rendered.text,
+        "text": prompt,
         "tokens": tokens,
         "messages": [
             {"role": message.role, "tokens": count}
@@ -106,7 +107,7 @@ async def _render(
         ],
         "problems": [
             {"code": problem.code, "severity": problem.severity, "message": problem.message}
-            for problem in problems
+            for problem in inspection.problems
         ],
     }
 

@@ -189,9 +189,10 @@ class Chats:
         found: list[Problem] = []
         for conversation in (await self.find(document))[:at_most]:
             request = conversation_request(template, conversation, add_generation_prompt=False)
-            found += await inspect(
+            inspection = await inspect(
                 conversation, document.snapshot.text, request, self._sandbox, specials
             )
+            found += inspection.problems
         return found
 
     async def template(self, document: Document, model: str | None) -> tuple[str, ChatTemplate]:

@@ -155,7 +155,7 @@ async def sandbox():
 async def problems_of(text, template, sandbox, **more):
     chat = only(text)
     request = RenderRequest(template, chat.as_chat(), tools=chat.tools, **more)
-    return chat, await inspect(chat, text, request, sandbox, [])
+    return chat, (await inspect(chat, text, request, sandbox, [])).problems
 
 
 @pytest.mark.parametrize(

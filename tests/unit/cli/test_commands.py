@@ -73,8 +73,11 @@ def test_render(run, model, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "stdin", "words"),
     [
-        (["count", "-"], b"\xff\xfe\x00", "not UTF-8"),
-        (["count", "."], "", "is a folder"),
+        (["count", "-"], b"caf\xe9", "not UTF-8"),
+        (["count", "/no/such/file", "-"], "text", "cannot be read"),
+        (["count", "-", "--top", "0"], "text", "at least 1"),
+        (["count", "-", "--max-size", "nan"], "text", "more than 0"),
+        (["count", ".", "--include", "!"], "", "no pattern"),
         (["render", "-"], "{}", "no chat"),
         (["render", "-", "--kwargs", "[1]"], json.dumps(CHAT), "JSON object"),
         (["render", "-", "--kwargs", "{"], json.dumps(CHAT), "not JSON"),
@@ -83,7 +86,7 @@ def test_render(run, model, tmp_path):
         (["serve", "--tcp", "127.0.0.1:99999"], "", "no address"),
         (["run", "summarize"], " ", "no text"),
         (["run", "summarize", "--to", "fr"], "text", "--to"),
-        (["check", "a.md"], "", "no .json or .jsonl"),
+        (["check", "a.md"], "", "no file of chats"),
         (["run", "dance"], "text", "no task `dance`"),
         (["models", "install", "gpt-9"], "", "no embedded model"),
     ],
@@ -199,3 +202,18 @@ def test_a_license_must_be_accepted_first(run):
     assert code == 2
     assert "--accept-license" in err
     assert "https://ai.google.dev/gemma/terms" in err
+
+
+def test_check_reports_a_dataset_in_numbers(run, model, chats):
+    code, out, err = run("check", chats, "-m", model, "--max-tokens", "9", "--report")
+    assert code == 1
+    assert "2 chats in 2 rows" in err
+    assert "over 9 tokens: 2 (100.0%)" in err
+    assert "special-token-in-content: 1" in err
+    _, out, _ = run("check", chats, "-m", model, "--format", "json")
+    report = json.loads(out)["report"]
+    prompts = reference_count(Path(model), PROMPT)
+    assert report["chats"] == 2
+    assert prompts in (report["tokens"]["p50"], report["tokens"]["max"])
+    _, out, _ = run("check", chats, "-m", model, "--format", "sarif")
+    assert json.loads(out)["runs"][0]["properties"]["report"] == report
