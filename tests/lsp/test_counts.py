@@ -149,6 +149,64 @@ async def test_code_lens_counts_the_document(client, model):
     assert title.endswith(" % of 8,192")
 
 
+SECTIONS = "# Title\n\nintro words\n\n## One\n\nfirst part\n\n### Deep\n\nx y\n\n## Two\n\nsecond\n"
+
+
+async def test_code_lenses_of_top_level_sections(client, model):
+    client.open("file:///a.md", SECTIONS)
+    document, *sections = await client.request("textDocument/codeLens", _document("file:///a.md"))
+    whole = reference_count(Path(model), SECTIONS)
+    assert document["command"]["title"].startswith(f"{whole} tokens")
+    # One title holds all the rest, so the sections are those below it.
+    texts = [SECTIONS[SECTIONS.index("## One") : SECTIONS.index("\n\n## Two")], "## Two\n\nsecond"]
+    assert [lens["range"]["start"]["line"] for lens in sections] == [4, 12]
+    for lens, text in zip(sections, texts, strict=True):
+        tokens = reference_count(Path(model), text)
+        share = f"{100 * tokens / whole:.0f} %"
+        assert lens["command"]["title"] == f"{tokens} tokens · {share} of the document"
+
+
+async def test_code_lenses_of_long_documents_are_counted_when_shown(client, model):
+    text = "# A\n\n" + "many words here\n" * 8000 + "\n# B\n\nfew words\n"
+    client.open("file:///a.md", text)
+    lenses = await client.request("textDocument/codeLens", _document("file:///a.md"))
+    assert [lens.get("command") for lens in lenses] == [None, None, None]
+    whole, _, last = [await client.request("codeLens/resolve", lens) for lens in lenses]
+    assert whole["command"]["title"].startswith(f"{reference_count(Path(model), text):,} tokens")
+    tokens = reference_count(Path(model), "# B\n\nfew words")
+    assert last["command"]["title"] == f"{tokens} tokens · 0 % of the document"
+    client.change("file:///a.md", 2, text + "more")
+    stale = await client.request("codeLens/resolve", lenses[0])
+    assert stale["command"]["title"] == "…"
+
+
+async def test_section_lenses_can_be_switched_off(model, settings):
+    async with session(create_server(), settings | {"codeLens": {"sections": False}}) as client:
+        await client.initialize()
+        await client.until(lambda: client.server.configuration.all_tokenizers() == [model])
+        await client.ready(model)
+        client.open("file:///a.md", SECTIONS)
+        lenses = await client.request("textDocument/codeLens", _document("file:///a.md"))
+        assert len(lenses) == 1
+
+
+async def test_inlay_hints_as_the_user_wants_them(model, settings):
+    hints = {"kinds": ["section"], "format": "{kind}: {tokens}/{window} ({percent}) {what} {model}"}
+    async with session(create_server(), settings | {"inlayHints": hints}) as client:
+        await client.initialize()
+        await client.until(lambda: client.server.configuration.all_tokenizers() == [model])
+        await client.ready(model)
+        client.open("file:///a.md", MARKDOWN)
+        first, second = await _hints(client, "file:///a.md", MARKDOWN)
+        tokens = reference_count(Path(model), MARKDOWN.rstrip("\n"))
+        assert first["label"] == (
+            f"section: {tokens}/8,192 ({100 * tokens / 8192:.1f} %) {{what}} {Path(model).name}"
+        )
+        assert second["label"].startswith("section: ")
+        client.open("file:///a.json", CHAT, "json")
+        assert await _hints(client, "file:///a.json", CHAT) == []
+
+
 async def test_counts_of_ranges_in_one_request(client, model):
     client.open("file:///a.md", MARKDOWN)
     parts = ["quick brown", "日本語 🙂 and", "print"]

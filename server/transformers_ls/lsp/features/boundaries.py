@@ -62,7 +62,7 @@ def register(server: TransformersServer) -> None:
             return result
         regions = None
         if language_of(document) in _LITERAL_LANGUAGES:
-            regions = await server.analyses.regions(document)
+            regions = await server.analyses.regions(document, start, end + _LONGEST)
         limit = max(1, min(params.limit, _AT_MOST))
         await asyncio.to_thread(
             _fill, result, entry.counter, document, regions, (start, end), limit, encoding

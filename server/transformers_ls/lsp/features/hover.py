@@ -48,7 +48,7 @@ def register(server: TransformersServer) -> None:
         offset = document.snapshot.offset_at(from_lsp_position(params.position), encoding)
         if (word := await hover_on_word(server, document, offset)) is not None:
             return word
-        region = (await server.analyses.regions(document)).at(offset)
+        region = (await server.analyses.regions(document, offset, offset)).at(offset)
         texts: list[str | Slice | Snapshot] = [document.snapshot]
         if region is not None:
             texts.insert(0, region.body)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from transformers_ls.lsp.counting import count_texts, display_name, format_tokens
+from transformers_ls.lsp.counting import Counted, count_texts, display_name, format_tokens
 from transformers_ls.lsp.documents import from_lsp_position, to_lsp_range
 
 if TYPE_CHECKING:
     from transformers_ls.lsp.server import TransformersServer
+
+_PLACEHOLDER = re.compile(r"\{(tokens|percent|window|model|kind)\}")
 
 
 def register(server: TransformersServer) -> None:
@@ -22,30 +25,46 @@ def register(server: TransformersServer) -> None:
         if document is None:
             return []
         settings = server.configuration.for_uri(document.uri)
-        if not settings.inlay_hints.enabled or not settings.tokenizers:
+        hint = settings.inlay_hints
+        if not hint.enabled or not hint.kinds or not settings.tokenizers:
             return []
         encoding, snapshot = server.documents.encoding, document.snapshot
         first = snapshot.offset_at(from_lsp_position(params.range.start), encoding)
         last = snapshot.offset_at(from_lsp_position(params.range.end), encoding)
-        regions = (await server.analyses.regions(document)).between(first, last)
-        if any(region.kind == "message" for region in regions):
+        found = (await server.analyses.regions(document, first, last)).between(first, last)
+        if any(region.kind == "message" for region in found):
             server.chats.warm_up()
+        regions = [region for region in found if region.kind in hint.kinds]
         texts = [region.body for region in regions]
-        (counted,) = await count_texts(server, settings.tokenizers[:1], texts)
+        (counted,) = await count_texts(
+            server, settings.tokenizers[:1], texts, windows=settings.context_windows
+        )
         if not counted.ready:
             return []
         hints = []
         for region, tokens in zip(regions, counted.tokens, strict=True):
-            if tokens < settings.inlay_hints.min_tokens:
+            if tokens < hint.min_tokens:
                 continue
             exact = counted.exact and region.exact
+            number = format_tokens(tokens, exact=exact)
+            label = _label(hint.format, tokens, number, region.kind, counted)
+            if not label:
+                continue
             position = to_lsp_range(snapshot, region.anchor, region.anchor, encoding).start
-            hints.append(
-                types.InlayHint(
-                    position,
-                    f"{format_tokens(tokens, exact=exact)} tokens",
-                    padding_left=True,
-                    tooltip=f"{region.kind}: {tokens:,} tokens of {display_name(counted.model)}",
-                )
-            )
+            tooltip = f"{region.kind}: {number} tokens of {display_name(counted.model)}"
+            hints.append(types.InlayHint(position, label, padding_left=True, tooltip=tooltip))
         return hints
+
+
+def _label(template: str, tokens: int, number: str, kind: str, counted: Counted) -> str:
+    """Fill the user's format; what has no place in it stays as it is written."""
+    window = counted.window.tokens
+    about = "≈" if number.startswith("≈") else ""
+    values = {
+        "tokens": number,
+        "percent": f"{about}{100 * tokens / window:.1f} %" if window else "? %",
+        "window": f"{window:,}" if window else "?",
+        "model": display_name(counted.model),
+        "kind": kind,
+    }
+    return _PLACEHOLDER.sub(lambda match: values[match[1]], template)
