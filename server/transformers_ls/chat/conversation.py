@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import islice
 from typing import Any, Final, Literal
 
 __all__ = [
@@ -125,9 +124,7 @@ def _called_function(raw: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"type": "function", "function": function}
 
 
-def find_conversations(
-    language_id: str, text: str, *, at_most: int | None = None
-) -> list[Conversation]:
+def find_conversations(language_id: str, text: str) -> list[Conversation]:
     """Find the chats of a document, in document order.
 
     Takes milliseconds where no chat is; half a second a megabyte of YAML or Python that holds some,
@@ -137,18 +134,16 @@ def find_conversations(
         language_id: As the editor names it; `jsonl`, `ipynb` and `prompty` by the file's name.
             In JSON Lines each line stands for itself, and a broken one spoils no other.
         text: The whole document, half-typed as it may be.
-        at_most: How many chats are wanted, the first ones; None is all.
     """
     language = language_id.lower()
     if language in _BY_LINE:
-        found = (
+        return [
             conversation.shifted(start)
             for start, line in _lines(text)
             for conversation in _in_line(line)
-        )
-        return list(islice(found, at_most))
+        ]
     find = _remembered if len(text) >= _WORTH_REMEMBERING else _in_whole
-    return list(find(language, text)[:at_most])
+    return list(find(language, text))
 
 
 def find_conversation(language_id: str, text: str, offset: int | None) -> Conversation | None:

@@ -223,7 +223,6 @@ def test_the_chat_at_a_place_or_else_the_first(language):
         expected = conversation_at(chats, offset) or chats[0]
         assert find_conversation(language, text, offset) == expected
     assert find_conversation(language, text, None) == chats[0]
-    assert find_conversations(language, text, at_most=2) == chats[:2]
     assert find_conversation(language, "# no chat", 3) is None
 
 
