@@ -22,7 +22,7 @@ $(STAMPS)/python: pyproject.toml constraints.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[worker,dev]'
 	@mkdir -p $(STAMPS) && touch $@
 
-$(STAMPS)/node: package.json package-lock.json $(STAMPS)/python
+$(STAMPS)/node: package-lock.json $(STAMPS)/python
 	@echo "==> npm packages of the VS Code client"
 	@npm ci --no-audit --no-fund --loglevel=error
 	@mkdir -p $(STAMPS) && touch $@
@@ -62,9 +62,13 @@ fix: $(STAMPS)/python generate ## Format, and fix what can be fixed
 generate: $(STAMPS)/python ## Write the settings into package.json and the README
 	@$(BIN)/python scripts/generate_settings.py
 
-bench: models ## Benchmarks: ratios against a named baseline in the same run
+$(STAMPS)/bench: $(STAMPS)/python
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	@touch $@
+
+bench: models $(STAMPS)/bench ## Benchmarks: ratios against a named baseline in the same run
 	@$(BIN)/python -m tests.support.tokenizer_files
-	@for file in bench/*.py; do echo "==> $$file"; $(BIN)/python $$file || exit 1; done
+	@$(BIN)/python scripts/bench.py
 
 # Building ---------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import pytest
 
 SERVER = Path(__file__).resolve().parents[2] / "server"
 FRONT = SERVER / "transformers_ls"
-ROOMS = ("text", "tokens", "chat", "templates", "tasks", "engines", "hub", "checks")
+ROOMS = ("text", "tokens", "chat", "templates", "tasks", "engines", "hub", "checks", "folders")
 
 # Programs of their own, started by the front in another process.
 CHILDREN = {FRONT / "chat" / "child.py"}

@@ -1,105 +1,169 @@
-"""`transformers-ls count`: exact token counts of files."""
+"""`transformers-ls count`: exact token counts of files and folders."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from transformers_ls.cli._input import DEFAULT_MODEL, read_text
+from transformers_ls.cli._input import DEFAULT_MODEL
 from transformers_ls.errors import UsageError
 
 if TYPE_CHECKING:
+    from transformers_ls.folders.count import Counts
+    from transformers_ls.folders.report import Model
+    from transformers_ls.folders.walk import Filters, Found, Skipped
     from transformers_ls.tokens.counter import Counter
-    from transformers_ls.tokens.window import Window
 
 __all__ = ["add_arguments", "run"]
-
-# Another program reads the table: its lines must not be wrapped.
-_UNLIMITED = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Model:
-    name: str
-    counter: Counter
-    window: Window
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `count`."""
     parser.add_argument(
-        "paths", nargs="*", default=["-"], metavar="PATH", help="files, or - (stdin)"
+        "paths", nargs="*", default=["-"], metavar="PATH", help="files, folders, or - (stdin)"
     )
     parser.add_argument(
         "-m", "--model", action="append", metavar="MODEL", help="may be given more than once"
     )
     parser.add_argument("--json", action="store_true", help="machine-readable output")
+    parser.add_argument("--tree", action="store_true", help="the sums of each folder, as a tree")
+    parser.add_argument("--top", type=int, metavar="N", help="show the N largest only")
+    group = parser.add_argument_group("folders")
+    for name, what in (("include", "only these"), ("exclude", "not these")):
+        group.add_argument(
+            f"--{name}",
+            action="append",
+            default=[],
+            metavar="GLOB",
+            help=f"{what} files, in the notation of .gitignore; may be given more than once",
+        )
+    group.add_argument("--hidden", action="store_true", help="also names that begin with a dot")
+    group.add_argument("--no-ignore", action="store_true", help="also what .gitignore leaves out")
+    group.add_argument(
+        "--max-size", type=float, default=100, metavar="MB", help="skip larger files (100)"
+    )
+    group.add_argument(
+        "--no-datasets", action="store_true", help="no percentiles of the fields of JSONL files"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Count every file with every model."""
-    models = [_load(name) for name in arguments.model or [DEFAULT_MODEL]]
-    files = [_count(path, models) for path in arguments.paths]
+    """Count everything with every model; 1 when something that was to be counted could not be."""
+    from transformers_ls.cli import _count_output
+    from transformers_ls.folders.report import Report
+
+    if arguments.top is not None and arguments.top < 1:
+        raise UsageError("--top must be at least 1.")
+    if not arguments.max_size > 0:
+        raise UsageError("--max-size must be more than 0.")
+    found = _find(arguments)
+    models, counters = _load(arguments.model or [DEFAULT_MODEL])
+    try:
+        counts, failed = _count(arguments, found, counters)
+    except KeyboardInterrupt:
+        print("Stopped: there is no half result.", file=sys.stderr)
+        raise
+    report = Report(models, counts)
     if arguments.json:
-        json.dump({"files": files}, sys.stdout, indent=2)
+        answer = report.as_json(top=arguments.top, folders=arguments.tree)
+        json.dump(answer, sys.stdout, indent=2)
         print()
     else:
-        _print_table(files, models)
-    return 0
+        _count_output.show(report, top=arguments.top, tree=arguments.tree)
+    return 1 if failed else 0
 
 
-def _load(name: str) -> _Model:
+def _load(names: list[str]) -> tuple[list[Model], list[Counter]]:
+    from transformers_ls.folders.report import Model
     from transformers_ls.hub.resolve import resolve
     from transformers_ls.tokens.tokenizers import load_counter
     from transformers_ls.tokens.window import context_window
 
-    folder = resolve(name).folder
-    return _Model(name, load_counter(folder), context_window(folder))
+    models, counters = [], []
+    for name in dict.fromkeys(names):
+        folder = resolve(name).folder
+        counters.append(load_counter(folder))
+        models.append(Model(name, context_window(folder).tokens, counters[-1].exact))
+    return models, counters
 
 
-def _count(path: str, models: list[_Model]) -> dict[str, Any]:
-    if path != "-" and Path(path).is_dir():
-        raise UsageError(f"{path} is a folder.", "Name the files to count.")
-    text = read_text(path)
-    return {
-        "path": path,
-        "characters": len(text),
-        "models": {
-            model.name: {
-                "tokens": model.counter.count(text),
-                "window": model.window.tokens,
-                "exact": model.counter.exact,
-            }
-            for model in models
-        },
-    }
+def _find(arguments: argparse.Namespace) -> Iterator[Found | Skipped]:
+    """Check what was named, then give the files of it, each once; nothing is read yet."""
+    filters = _filters(arguments)
+    paths = list(dict.fromkeys(arguments.paths))
+    for path in paths:
+        if path != "-":
+            try:
+                Path(path).stat()
+            except OSError as error:
+                raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
+            except ValueError:
+                raise UsageError(f"{path!r} is no path.") from None
+    return _found(paths, filters)
 
 
-def _print_table(files: list[dict[str, Any]], models: list[_Model]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def _found(paths: list[str], filters: Filters) -> Iterator[Found | Skipped]:
+    from transformers_ls.folders.walk import Found, walk
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("file", overflow="fold")
-    table.add_column("characters", justify="right")
-    for model in models:
-        table.add_column(model.name, justify="right")
-        table.add_column("of window", justify="right", style="dim")
-    for file in files:
-        # As Text: a path may hold what rich takes for markup.
-        cells = [Text(file["path"]), Text(f"{file['characters']:,}")]
-        for model in models:
-            counts = file["models"][model.name]
-            cells.append(Text(f"{'' if counts['exact'] else '≈'}{counts['tokens']:,}"))
-            window = counts["window"]
-            cells.append(Text(f"{100 * counts['tokens'] / window:.1f} %" if window else "—"))
-        table.add_row(*cells)
-    console = Console()
-    if not console.is_terminal:
-        console.width = _UNLIMITED
-    console.print(table)
+    seen: set[str] = set()
+    for path in paths:
+        items: Iterable[Found | Skipped]
+        if path == "-":
+            data = sys.stdin.buffer.read()
+            items = [Found(path, path, len(data), data)]
+        elif Path(path).is_dir():
+            items = walk(Path(path), filters)
+        else:
+            items = [Found(path, path, Path(path).stat().st_size)]
+        for item in items:
+            # A folder's files are each found once; those of several paths may be the same ones.
+            if len(paths) > 1 and isinstance(item, Found) and path != "-":
+                real = str(Path(item.path).resolve())
+                if real in seen:
+                    continue
+                seen.add(real)
+            yield item
+
+
+def _filters(arguments: argparse.Namespace) -> Filters:
+    from transformers_ls.folders.ignore import compile_patterns
+    from transformers_ls.folders.walk import Filters
+
+    include, exclude = (
+        compile_patterns(patterns) for patterns in (arguments.include, arguments.exclude)
+    )
+    for bad in include[1] + exclude[1]:
+        raise UsageError(f"{bad!r} is no pattern.", "Write it as in .gitignore.")
+    return Filters(
+        include[0] if arguments.include else None,
+        exclude[0] if arguments.exclude else None,
+        hidden=arguments.hidden,
+        ignored=arguments.no_ignore,
+    )
+
+
+def _count(
+    arguments: argparse.Namespace, found: Iterator[Found | Skipped], counters: list[Counter]
+) -> tuple[Counts, bool]:
+    """Count, with a progress bar; say too whether something is missing that was asked for."""
+    from transformers_ls.cli._count_output import progress_bar
+    from transformers_ls.folders.count import count_files
+
+    with progress_bar() as on_progress:
+        counts = count_files(
+            found,
+            counters,
+            on_progress=on_progress,
+            max_bytes=int(arguments.max_size * 1e6),
+            datasets=not arguments.no_datasets,
+        )
+    named = set(arguments.paths)
+    # A folder may well hold pictures; but what was named, or may not be read, is missing.
+    missing = [item for item in counts.skipped if item.shown in named or item.kind == "unreadable"]
+    if missing and not counts.files:
+        raise UsageError(f"{missing[0].shown} {missing[0].reason}.")
+    return counts, bool(missing)

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.tiny_tokenizer import make_tokenizer, reference_count
 from transformers_ls.cli import main
+from transformers_ls.tasks.built_in import BUILT_IN
 
 CHAT = [{"role": "user", "content": "Caf\u00e9 or tea?"}]
 PROMPT = "<|im_start|>user\nCaf\u00e9 or tea?<|im_end|>\n"
@@ -189,7 +190,7 @@ def test_check_writes_sarif(run, model, chats):
 def test_tasks_and_models(run):
     code, out, _ = run("tasks")
     assert code == 0
-    assert [line.split()[0] for line in out.splitlines()] == ["summarize", "translate", "generate"]
+    assert [line.split()[0] for line in out.splitlines()] == list(BUILT_IN)
     code, out, _ = run("models")
     assert code == 0
     assert "smollm2-135m" in out
