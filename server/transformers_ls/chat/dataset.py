@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count, islice
 from typing import Final
@@ -26,7 +26,7 @@ from transformers_ls.chat.template import ChatTemplate
 from transformers_ls.chat.window import TokenLimit, too_long
 from transformers_ls.errors import TemplateError
 
-__all__ = ["DatasetChecker", "LineCheck"]
+__all__ = ["CountMany", "DatasetChecker", "LineCheck"]
 
 _BATCH: Final = 128
 _MOST_PROCESSES: Final = 4
@@ -73,6 +73,7 @@ class DatasetChecker:
         strict: Whether a row that is no JSON, or holds no chat, is a problem.
         repairs: Whether refused chats get the repairs that the template accepts.
         limits: Of each render.
+        sandbox: Renders instead of processes of our own, and is not closed.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class DatasetChecker:
         strict: bool = False,
         repairs: bool = False,
         limits: Limits | None = None,
+        sandbox: Sandbox | None = None,
     ) -> None:
         self._template = template
         self._specials = specials
@@ -97,9 +99,10 @@ class DatasetChecker:
         self._strict = strict
         self._repairs = repairs
         number = processes or min(_MOST_PROCESSES, os.cpu_count() or 1)
-        self._sandboxes = [Sandbox(limits) for _ in range(number)]
+        self._own = [] if sandbox else [Sandbox(limits) for _ in range(number)]
+        self._sandboxes = [sandbox] if sandbox else self._own
 
-    async def check(self, lines: Iterable[str]) -> AsyncIterator[LineCheck]:
+    async def check(self, lines: Iterable[str]) -> AsyncGenerator[LineCheck]:
         """Yield what is found, line by line in their order; blank lines are no rows.
 
         Args:
@@ -127,7 +130,7 @@ class DatasetChecker:
 
     async def close(self) -> None:
         """End the processes."""
-        await asyncio.gather(*(sandbox.close() for sandbox in self._sandboxes))
+        await asyncio.gather(*(sandbox.close() for sandbox in self._own))
 
     async def _check_batch(
         self, batch: Sequence[tuple[int, str]], sandbox: Sandbox

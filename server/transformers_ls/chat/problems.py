@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 __all__ = ["Edit", "Fix", "Problem", "Severity"]
@@ -60,3 +60,16 @@ class Problem:
     start: int
     end: int
     fixes: tuple[Fix, ...] = ()
+
+    def shifted(self, by: int) -> Problem:
+        """Return the same problem at another place."""
+        if not by:
+            return self
+        fixes = tuple(
+            replace(
+                fix,
+                edits=tuple(Edit(e.start + by, e.end + by, e.text) for e in fix.edits),
+            )
+            for fix in self.fixes
+        )
+        return replace(self, start=self.start + by, end=self.end + by, fixes=fixes)

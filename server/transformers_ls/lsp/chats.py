@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from transformers_ls.chat.checking import ChatChecker, CheckContext, CheckProgress
 from transformers_ls.chat.conversation import (
     Conversation,
-    conversation_at,
+    find_conversation,
     find_conversations,
 )
-from transformers_ls.chat.inspect import inspect
+from transformers_ls.chat.dataset import CountMany
 from transformers_ls.chat.problems import Problem
 from transformers_ls.chat.prompt import PromptRenderer, conversation_request
 from transformers_ls.chat.sandbox import Sandbox
@@ -24,6 +26,7 @@ from transformers_ls.chat.template import (
     no_template,
 )
 from transformers_ls.chat.view import PromptViews, Span, TrainedSource
+from transformers_ls.chat.window import window_limit
 from transformers_ls.errors import ModelError, UsageError
 from transformers_ls.lsp.analysis import language_of
 from transformers_ls.lsp.templates import is_template
@@ -87,6 +90,7 @@ class Chats:
         self._server = server
         self._sandbox = Sandbox()
         self._views = PromptViews(self._sandbox)
+        self._checker = ChatChecker(self._sandbox)
         self._variables: dict[str, tuple[str, ...]] = {}
         self._warming: asyncio.Task[None] | None = None
         self.prompts = PromptRenderer(self._sandbox)
@@ -114,16 +118,18 @@ class Chats:
         """
         if is_template(document):
             return await self._server.templates.render(document, model, options)
-        conversations = await self.find(document)
-        found = conversation_at(conversations, offset) if offset is not None else None
-        conversation = found or next(iter(conversations), None)
+        text = document.snapshot.text
+        conversation = await asyncio.to_thread(
+            find_conversation, language_of(document), text, offset
+        )
         if conversation is None:
             raise UsageError(
                 "There is no chat here.",
-                'A chat is a JSON list of {"role": …, "content": …}, alone or under "messages".',
+                'A chat is a list of {"role": …, "content": …} in JSON, YAML or Python, or a text '
+                "with role headings such as `## User`.",
             )
-        place = conversations.index(conversation)
-        return await self.view(document, conversation, place, model=model, options=options)
+        line = text.count("\n", 0, conversation.start)
+        return await self.view(document, conversation, line, model=model, options=options)
 
     async def view(
         self,
@@ -134,7 +140,14 @@ class Chats:
         model: str | None = None,
         options: RenderOptions = RenderOptions(),
     ) -> RenderedChat:
-        """Render a chat that was found in a document; `place` is its index among them.
+        """Render a chat that was found in a document.
+
+        Args:
+            document: Where it was found.
+            conversation: The chat.
+            place: What tells it from the document's other chats, and stays while it is edited.
+            model: Whose template is used; by default, the first configured one that has one.
+            options: How it is rendered.
 
         Raises:
             ModelError: No configured model has a chat template, or none of the name asked for.
@@ -185,15 +198,49 @@ class Chats:
         *,
         at_most: int,
     ) -> list[Problem]:
-        """Find what is wrong with the first chats of a document under a template."""
-        found: list[Problem] = []
-        for conversation in (await self.find(document))[:at_most]:
-            request = conversation_request(template, conversation, add_generation_prompt=False)
-            inspection = await inspect(
-                conversation, document.snapshot.text, request, self._sandbox, specials
-            )
-            found += inspection.problems
-        return found
+        """Find what is wrong with about the first `at_most` rows of a document."""
+        context = CheckContext(template, frozenset(specials))
+        async with aclosing(self._check(document, context, None)) as checks:
+            async for progress in checks:
+                if progress.done >= min(at_most, progress.total):
+                    return list(progress.problems)
+        return []
+
+    async def check(
+        self, document: Document, model: str, template: ChatTemplate
+    ) -> AsyncGenerator[CheckProgress]:
+        """Check all chats of a document, with their lengths once the tokenizer is there.
+
+        Yields the problems found until now, now and then and at the end: a dataset takes a while.
+        Close it to stop the work; what was found is remembered, and a row that did not change is
+        not checked again.
+
+        Args:
+            document: The document.
+            model: Whose tokenizer counts and whose window is the limit.
+            template: The template of that model (see `template`).
+        """
+        entry = self._server.tokenizers.get(model)
+        counter, window = entry.counter, entry.window.tokens
+        context = CheckContext(
+            template,
+            counter.special_tokens if counter else frozenset(),
+            window_limit(window) if counter and window else None,
+            model if counter else "",
+        )
+        count_many = counter.count_many if counter else None
+        async with aclosing(self._check(document, context, count_many)) as checks:
+            async for progress in checks:
+                yield progress
+
+    async def _check(
+        self, document: Document, context: CheckContext, count_many: CountMany | None
+    ) -> AsyncGenerator[CheckProgress]:
+        language, text = language_of(document), document.snapshot.text
+        checks = self._checker.check(language, text, context, count_many)
+        async with aclosing(checks):
+            async for progress in checks:
+                yield progress
 
     async def template(self, document: Document, model: str | None) -> tuple[str, ChatTemplate]:
         """Choose whose template renders a document: the first configured model that has one.

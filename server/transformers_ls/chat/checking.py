@@ -1,0 +1,137 @@
+"""Checks the chats of a document that is being edited: each row once, until it changes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Final
+
+from transformers_ls.chat.dataset import CountMany, DatasetChecker, LineCheck
+from transformers_ls.chat.problems import Problem
+from transformers_ls.chat.sandbox import Sandbox
+from transformers_ls.chat.template import ChatTemplate
+from transformers_ls.chat.window import TokenLimit
+
+__all__ = ["ChatChecker", "CheckContext", "CheckProgress"]
+
+_LINE_LANGUAGES: Final = frozenset({"jsonl", "jsonlines", "ndjson"})
+_FEW_ROWS: Final = 64
+"""So many rows are checked where previews render; more get processes of their own."""
+_KEPT_ROWS: Final = 400_000
+_KEPT_CONTEXTS: Final = 4
+_STEPS: Final = 20
+"""How often the problems until now are told at most: each time, all of them are put in place."""
+
+
+@dataclass(frozen=True)
+class CheckContext:
+    """What chats are checked against; rows are checked anew when any of it changes.
+
+    `counter` names the counter that `count_many` is, since functions do not compare.
+    """
+
+    template: ChatTemplate
+    specials: frozenset[str] = frozenset()
+    limit: TokenLimit | None = None
+    counter: str = ""
+
+    def __hash__(self) -> int:
+        return hash((self.template.source, self.specials, self.limit, self.counter))
+
+
+@dataclass(frozen=True, slots=True)
+class CheckProgress:
+    """The problems found until now, in document order and at their places, and how far it is.
+
+    `done` and `total` count rows: the lines of a dataset, or the one document.
+    """
+
+    problems: tuple[Problem, ...]
+    done: int
+    total: int
+
+
+class ChatChecker:
+    """Remembers what was found in each row, by its text."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._known: OrderedDict[CheckContext, OrderedDict[bytes, LineCheck]] = OrderedDict()
+
+    async def check(
+        self, language: str, text: str, context: CheckContext, count_many: CountMany | None
+    ) -> AsyncGenerator[CheckProgress]:
+        """Check a document; yields now and then, the last time when all of it is checked.
+
+        Closing the iterator stops the work; what was found until then is remembered.
+
+        Args:
+            language: As `find_conversations` takes it.
+            text: The document.
+            context: What it is checked against.
+            count_many: Counts tokens, for `context.limit`; called in threads.
+        """
+        by_line = language.lower() in _LINE_LANGUAGES
+        rows = text.split("\n") if by_line else [text]
+        known = self._known_in(context)
+        keys = await asyncio.to_thread(_keys, rows, language)
+        new = [n for n, key in enumerate(keys) if key not in known and rows[n].strip()]
+        checker = DatasetChecker(
+            context.template,
+            context.specials,
+            count_many,
+            limit=context.limit if count_many else None,
+            language="json" if by_line else language,
+            processes=max(1, (os.cpu_count() or 1) // 2),  # The user is typing meanwhile.
+            repairs=True,
+            sandbox=self._sandbox if len(new) <= _FEW_ROWS else None,
+        )
+        done = len(rows) - len(new)
+        step = max(_FEW_ROWS, len(rows) // _STEPS)
+        try:
+            async with aclosing(checker.check([rows[n] for n in new])) as checks:
+                async for found in checks:
+                    known[keys[new[found.number]]] = found
+                    done += 1
+                    if done % step == 0 and done < len(rows):
+                        placed = await asyncio.to_thread(_placed, rows, keys, dict(known))
+                        yield CheckProgress(placed, done, len(rows))
+        finally:
+            await checker.close()
+        placed = await asyncio.to_thread(_placed, rows, keys, dict(known))
+        while len(known) > _KEPT_ROWS:
+            known.popitem(last=False)
+        yield CheckProgress(placed, len(rows), len(rows))
+
+    def _known_in(self, context: CheckContext) -> OrderedDict[bytes, LineCheck]:
+        known = self._known.setdefault(context, OrderedDict())
+        self._known.move_to_end(context)
+        while len(self._known) > _KEPT_CONTEXTS:
+            self._known.popitem(last=False)
+        return known
+
+
+def _keys(rows: Sequence[str], language: str) -> list[bytes]:
+    """Return a name for the contents of each row; the rows of a large dataset are not kept."""
+    return [
+        blake2b(f"{language}\0{row}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        for row in rows
+    ]
+
+
+def _placed(
+    rows: Sequence[str], keys: Sequence[bytes], known: dict[bytes, LineCheck]
+) -> tuple[Problem, ...]:
+    """Return the problems of all rows, at their places in the document."""
+    found: list[Problem] = []
+    start = 0
+    for row, key in zip(rows, keys, strict=True):
+        if (check := known.get(key)) is not None:
+            found += [problem.shifted(start) for problem in check.problems]
+        start += len(row) + 1
+    return tuple(found)
