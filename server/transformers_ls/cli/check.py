@@ -27,6 +27,7 @@ _PRINTERS = {"text": print_text, "json": print_json, "sarif": print_sarif}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `check`."""
+    parser.epilog = "docs/diagnostics.md of the source tells what each code means."
     parser.add_argument("paths", nargs="+", metavar="PATH", help="files of chats, JSONL above all")
     parser.add_argument("-m", "--model", default=DEFAULT_MODEL, metavar="MODEL")
     parser.add_argument(
