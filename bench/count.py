@@ -1,6 +1,6 @@
 """Counting 10 MB of mixed text: our counter against `tokenizers`' encode, in fresh processes.
 
-    python bench/count.py [TOKENIZER …] [--size CHARACTERS]
+    python bench/count.py [TOKENIZER or EMBEDDED MODEL …] [--size CHARACTERS]
 
 Load time is taken off. "Cold" is the first count of a process, "warm" the best of the next ones, with
 some characters changed each time. Both processes must come to the same number. The ratios are of CPU
@@ -23,10 +23,15 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench.corpus import mixed  # noqa: E402 - bench/ is no package of an installation.
-from tests.support.tokenizer_files import tokenizer_folder  # noqa: E402
+from tests.support.tokenizer_files import TOKENIZERS, tokenizer_folder  # noqa: E402
+from transformers_ls.paths import models_dir  # noqa: E402
 
 AIMS = {"llama-3.1": (50, 100), "qwen3": (50, 100)}
 OTHER_AIM = (25, 50)
+
+
+def folder_of(name: str) -> Path:
+    return tokenizer_folder(name) if name in TOKENIZERS else models_dir() / name
 
 
 def rss_mb() -> float:
@@ -105,7 +110,7 @@ def main() -> int:
         f" | cold: {'wall':>7} {'CPU, ms':>8} {'ratio':>6} | warm: {'wall':>7} {'CPU, ms':>8} {'ratio':>6}"
     )
     for name in arguments.tokenizers:
-        folder = tokenizer_folder(name)
+        folder = folder_of(name)
         measure("ours", folder, 1_000)  # Fills the cache of exported tokenizers.
         reference = measure("reference", folder, arguments.size)
         mine = measure("ours", folder, arguments.size)

@@ -1,7 +1,7 @@
 """Saves the pipeline that AutoTokenizer really uses; a process of its own.
 
-`python -m transformers_ls_worker.export_tokenizer SOURCE DESTINATION` loads the folder or .gguf file
-SOURCE, writes its tokenizer.json to DESTINATION, and prints one JSON object: facts that the file
+`python -m transformers_ls_worker.export_tokenizer KIND SOURCE DESTINATION` loads the folder or file
+SOURCE of a kind (`folder`, `gguf`, `sentencepiece`, `tiktoken`, `tekken`), writes its tokenizer.json to DESTINATION, and prints one JSON object: facts that the file
 does not tell, or `{"error": …, "hint": …}`. Nothing is fetched and no code of a repository is run.
 """
 
@@ -30,12 +30,14 @@ _PROBE = (
 )
 
 
-def export(source: Path, destination: Path) -> dict[str, Any]:
+def export(kind: str, source: Path, destination: Path) -> dict[str, Any]:
     """Load a tokenizer as transformers does, save its pipeline, and return its facts."""
+    if kind in ("sentencepiece", "tiktoken", "tekken"):
+        return _export_native(kind, source, destination)
     from tokenizers import Tokenizer
     from transformers import AutoTokenizer, __version__
 
-    if source.suffix == ".gguf":
+    if kind == "gguf":
         tokenizer = AutoTokenizer.from_pretrained(
             str(source.parent),
             gguf_file=source.name,
@@ -64,13 +66,28 @@ def export(source: Path, destination: Path) -> dict[str, Any]:
         for text in _probes(tokenizer)
     )
     reason = "" if same else f"{type(tokenizer).__name__} does more than its tokenizer.json"
-    if source.suffix == ".gguf":
+    if kind == "gguf":
         reason = reason or _doubt(source)
     return {
         "class": type(tokenizer).__name__,
         "transformers": __version__,
         "added_tokens": tokenizer.num_special_tokens_to_add(pair=False),
         "reason": reason,
+    }
+
+
+def _export_native(kind: str, source: Path, destination: Path) -> dict[str, Any]:
+    from transformers import __version__
+
+    from transformers_ls_worker.native_vocabulary import convert_native
+
+    tokenizer, assumed = convert_native(kind, source)
+    destination.write_text(tokenizer.to_str(), "utf-8")
+    return {
+        "class": "",
+        "transformers": __version__,
+        "added_tokens": tokenizer.num_special_tokens_to_add(is_pair=False),
+        "reason": assumed,
     }
 
 
@@ -100,7 +117,7 @@ def main(arguments: list[str]) -> int:
     # What libraries print must not mix with the answer.
     os.dup2(2, 1)
     try:
-        facts = export(Path(arguments[0]), Path(arguments[1]))
+        facts = export(arguments[0], Path(arguments[1]), Path(arguments[2]))
     # transformers raises whatever the file at hand led it to.
     except Exception as error:  # noqa: BLE001
         lines = str(error).strip().splitlines() or [""]

@@ -20,7 +20,11 @@ Origin = Literal["embedded", "folder", "file", "cache", "hub"]
 _HUB_ID = re.compile(
     r"(?P<repo>[\w-][\w.-]*/[\w-][\w.-]*|[\w-][\w.-]*)(?:@(?P<revision>[\w][\w./-]*))?", re.ASCII
 )
-_USEFUL = ("config.json", "tokenizer.json", "tokenizer_config.json", "tokenizer.model")
+_USEFUL = (
+    "config.json", "tokenizer.json", "tokenizer_config.json", "tokenizer.model", "tekken.json",
+    "vocab.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model", "tiktoken.model",
+)  # fmt: skip
+_FILES = {".json", ".gguf", ".model", ".spm", ".tiktoken"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,7 @@ class ResolvedModel:
     name: str
     """What the user called it."""
     folder: Path
-    """Absolute: the folder that holds it, or the `tokenizer.json` or `.gguf` file it is."""
+    """Absolute: the folder that holds it, or the tokenizer's or `.gguf` file it is."""
     origin: Origin
     """How it was found: installed by us, a path, in the Hub's cache, or fetched just now."""
 
@@ -76,7 +80,7 @@ def _local(name: str) -> ResolvedModel | None:
     try:
         path = Path(name).expanduser()
         if path.is_dir():
-            if any((path / file).is_file() for file in _USEFUL):
+            if any((path / file).is_file() for file in _USEFUL) or any(path.glob("*.tiktoken")):
                 return ResolvedModel(name, path.resolve(), "folder")
             # A folder may be called like a model in the cache; only a clear path is an error.
             if _looks_like_a_path(name):
@@ -86,10 +90,10 @@ def _local(name: str) -> ResolvedModel | None:
                 )
             return None
         if path.is_file():
-            if path.suffix in {".json", ".gguf"}:
+            if path.suffix in _FILES:
                 return ResolvedModel(name, path.resolve(), "file")
             raise ModelBrokenError(
-                f"The file {name} is neither a tokenizer.json nor a .gguf file.",
+                f"The file {name} is neither a tokenizer.json nor a .gguf file, nor a vocabulary.",
                 "Name the folder that holds the model instead.",
             )
     except (OSError, ValueError, RuntimeError):  # Too long, a null character, no such home.
@@ -143,7 +147,7 @@ def _fetched(repo: str, revision: str | None) -> Path:
 def _unknown(name: str) -> ModelNotFoundError:
     close = difflib.get_close_matches(name, [*EMBEDDED, *_cached_ids()], n=3, cutoff=0.5)
     meant = f" Did you mean {' or '.join(close)}?" if close else ""
-    if _looks_like_a_path(name) or name.endswith((".json", ".gguf")):
+    if _looks_like_a_path(name) or name.endswith(tuple(_FILES)):
         return ModelNotFoundError(f"There is no {name}.{meant}", "Check the path.")
     return ModelNotFoundError(
         f"No model on this machine is called {name!r}.{meant}",

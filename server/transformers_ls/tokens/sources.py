@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,15 +26,19 @@ _FILES = (
     "tokenizer.json", "tokenizer_config.json", "config.json", "special_tokens_map.json",
     "added_tokens.json", "vocab.json", "merges.txt", "vocab.txt", "tokenizer.model",
     "tekken.json", "spiece.model", "sentencepiece.bpe.model", "source.spm", "target.spm",
-    "vocab.bpe", "params.json", "processor_config.json", "preprocessor_config.json",
+    "tiktoken.model", "vocab.bpe", "params.json", "processor_config.json", "preprocessor_config.json",
 )  # fmt: skip
+
+
+_BESIDE = {"config.json", "params.json", "processor_config.json", "preprocessor_config.json"}
+"""Files that no tokenizer is made of."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """A tokenizer as the user named it."""
 
-    kind: Literal["folder", "file", "gguf"]
+    kind: Literal["folder", "file", "gguf", "sentencepiece", "tiktoken", "tekken"]
     path: Path
     files: tuple[Path, ...]
 
@@ -55,20 +60,24 @@ def find_source(path: Path) -> Source:
     if path.is_dir():
         files = tuple(file for name in _FILES if (file := path / name).is_file())
         files += tuple(sorted({*path.glob("*.tiktoken"), *path.glob("*.spm")} - {*files}))
-        if not any(file.name not in {"config.json", "params.json"} for file in files):
+        if all(file.name in _BESIDE for file in files):
             raise ModelNotFoundError(
                 f"The folder {path.name} holds no tokenizer.",
                 "A tokenizer is a tokenizer.json, or the files that AutoTokenizer reads.",
             )
-        source = Source("folder", path, files)
+        named = [file for file in files if file.name not in _BESIDE]
+        # Only a vocabulary: transformers would not know what to make of the folder.
+        kind = _kind(named[0]) if len(named) == 1 else "file"
+        if kind in ("tiktoken", "tekken"):
+            source = Source(kind, named[0], (named[0],))
+        else:
+            source = Source("folder", path, files)
     elif not path.is_file():
         raise ModelNotFoundError(
             f"There is no {path.name} at {path.parent}.", "Check the path in the settings."
         )
-    elif path.suffix == ".gguf":
-        source = Source("gguf", path, (path,))
     else:
-        source = Source("file", path, (path,))
+        source = Source(_kind(path), path, (path,))
     try:
         _check(source)
     except OSError as error:
@@ -76,6 +85,22 @@ def find_source(path: Path) -> Source:
             f"{path.name} cannot be read: {error.strerror}.", "Check its permissions."
         ) from error
     return source
+
+
+def _kind(path: Path) -> Literal["file", "gguf", "sentencepiece", "tiktoken", "tekken"]:
+    """Return what a file is, by its name as transformers does, and its first bytes."""
+    if path.suffix == ".gguf":
+        return "gguf"
+    if path.suffix == ".json":
+        return "tekken" if "tekken" in path.name else "file"
+    if path.suffix == ".tiktoken":
+        return "tiktoken"
+    if path.suffix in (".model", ".spm"):
+        # A tiktoken file is called so too (Llama 3, Kimi): lines of Base64 and a number.
+        with path.open("rb") as file:
+            first = file.read(200).split(b"\n")[0]
+        return "tiktoken" if re.fullmatch(rb"[A-Za-z0-9+/=]+ \d+", first) else "sentencepiece"
+    return "file"
 
 
 def _check(source: Source) -> None:

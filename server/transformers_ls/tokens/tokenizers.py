@@ -1,4 +1,4 @@
-"""Loads a tokenizer from a folder, a tokenizer.json or a .gguf file, once for each contents.
+"""Loads a tokenizer from a folder or a file of any known format, once for each contents.
 
 AutoTokenizer may rebuild what a tokenizer.json says (Llama 2: other counts), and imports for
 seconds; so a helper process asks it once what it really uses, and the answer is cached:
@@ -40,7 +40,8 @@ def load_counter(source: Path) -> Counter:
     """Load the counter of a tokenizer. Blocks: for seconds at the first time, then for tenths.
 
     Args:
-        source: A folder with a tokenizer's files, a tokenizer.json, or a .gguf file.
+        source: A folder with a tokenizer's files, a tokenizer.json, or a .gguf, sentencepiece
+            `.model`, tiktoken or `tekken.json` file.
 
     Raises:
         ModelNotFoundError: No tokenizer is there.
@@ -138,4 +139,5 @@ def _facts(source: Source, work: Path) -> dict[str, Any]:
 
 def _export(source: Source, work: Path) -> dict[str, Any]:
     module = "transformers_ls_worker.export_tokenizer"
-    return run_helper(module, str(source.path.resolve()), str(work / "tokenizer.json"))
+    destination = str(work / "tokenizer.json")
+    return run_helper(module, source.kind, str(source.path.resolve()), destination)
