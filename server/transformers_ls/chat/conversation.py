@@ -63,9 +63,9 @@ class Conversation:
     `start` and `end` cover the list of messages, `row_start` and `row_end` the object around it
     (with `tools` and the like). `label` is the key of the list: "messages", "chosen", or "" for a
     bare list. For preference data the messages of `prompt` come first and lie outside of the list.
-    `broken` says that the text is half-typed: what parses is here, something may be missing.
-    `exact` is false when something in it is only known when a program runs. Edits of a chat have to
-    be written in its `syntax`.
+    `broken` says that something may be missing: the text is half-typed, and what parses is here, or
+    a program adds messages when it runs. `exact` is false when something that is here is only known
+    then. Edits of a chat have to be written in its `syntax`.
     """
 
     messages: tuple[Message, ...]

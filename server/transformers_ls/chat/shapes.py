@@ -83,7 +83,8 @@ def _conversations_of(roots: Sequence[Node], broken: bool, syntax: Syntax) -> li
             chat = _conversation(node, row, label, messages, syntax)
             # An alias of YAML's stands for a list that was found already.
             found.setdefault(
-                (messages[0].start, node.start, node.end), replace(chat, broken=broken)
+                (messages[0].start, node.start, node.end),
+                replace(chat, broken=broken or chat.broken),
             )
         elif isinstance(node.value, list):
             pending.extend((item, None, "") for item in reversed(node.items))
@@ -120,6 +121,8 @@ def _conversation(
         label=label,
         row_start=holder.start,
         row_end=holder.end,
+        # Some messages are only known when the program runs.
+        broken=not node.exact and (not node.whole or len(messages) < len(node.items)),
         exact=node.exact and all(message.exact for message in turns),
         syntax=syntax,
     )

@@ -16,8 +16,9 @@ class Node:
     """A value and its place in code points, delimiters included.
 
     `value` is what the language's own loader would make of it. `fields` are the members of an
-    object and `items` the elements of an array. `whole` is false when it was closed for lack of its
-    delimiter, or its last value is about to be typed. `exact` is false when a part of it is only
+    object and `items` the elements of an array. `whole` is false when something may be missing: it
+    was closed for lack of its delimiter, its last value is about to be typed, or a program adds
+    more elements. `exact` is false when a part of it is only
     known when a program runs. `key` is an object's key that waits for its value, once `colon` was
     seen.
     """

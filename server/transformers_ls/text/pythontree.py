@@ -122,7 +122,8 @@ def read_value(syntax: Syntax, node: tree_sitter.Node, depth: int = 0) -> Node:
                 if child.type in {"comment", "ERROR"}:
                     continue
                 if child.type == "list_splat":
-                    holder.exact = False
+                    # Nobody knows how many there are.
+                    holder.exact = holder.whole = False
                     continue
                 holder.take(read_value(syntax, child, depth + 1))
             return holder

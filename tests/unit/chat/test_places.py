@@ -224,6 +224,14 @@ people = [{"name": "Ada", "role": "admin"}]
     assert first.messages[0].content == "a{x}"
     assert second.messages[0].content == "b"
     assert (first.exact, second.exact) == (False, True)
+    assert not first.broken
+
+
+@pytest.mark.parametrize("item", ["*history", '{"role": who, "content": "x"}', "message"])
+def test_messages_that_only_the_program_knows(item):
+    chat = only("python", f'[{{"role": "user", "content": f"a{{b}}"}}, {item}]')
+    assert [message.content for message in chat.messages] == ["a{b}"]
+    assert chat.broken
 
 
 def test_half_typed_python():

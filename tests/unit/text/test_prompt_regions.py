@@ -166,6 +166,13 @@ def test_jinja() -> None:
     assert "Do this now" in found["section", "Task"][0]
 
 
+def test_a_pile_of_jinja_blocks() -> None:
+    deep = "{% block a %}" * 3_000 + "text" + "{% endblock %}" * 3_000
+    wrong = "{% if x %}" * 20_000 + "{% endfor %}" * 20_000
+    assert len(find("jinja", deep)) < 50
+    assert len(find("jinja", wrong)) == 1
+
+
 def test_a_jinja_text_without_tags_is_one_prompt() -> None:
     (region,) = find("jinja", "Just a text that is long enough.\n")
     assert (region.kind, region.exact) == ("document", True)

@@ -7,6 +7,7 @@ whitespace that `-` takes away, is what an `Environment()` without options rende
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -30,6 +31,7 @@ _NAMED: Final = frozenset({"block", "macro", "call", "filter", "set"})
 _OPENING: Final = _NAMED | {"if", "for", "with", "autoescape", "trans", "generation"}
 _LONGEST_TITLE: Final = 60
 _WIDTH: Final = 40
+_DEEPEST: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ def _parts(text: str) -> list[_Part]:
 def _blocks(text: str, parts: Sequence[_Part]) -> Iterator[Region]:
     """Yield the named blocks, and the sections under comments, each within its block."""
     stack = [_Open("", "", 0)]
+    open_words: Counter[str] = Counter()
     for number, part in enumerate(parts):
         if part.kind == "comment" and _title(text, part):
             yield from _section(text, parts, stack[-1], number)
@@ -101,13 +104,16 @@ def _blocks(text: str, parts: Sequence[_Part]) -> Iterator[Region]:
             word = match["word"]
             if word in _OPENING and not (word == "set" and "=" in part.source):
                 stack.append(_Open(word, match["name"], number))
-            elif word.startswith("end") and any(item.word == word[3:] for item in stack[1:]):
+                open_words[word] += 1
+            elif word.startswith("end") and open_words[word[3:]]:
                 while True:
                     closed = stack.pop()
+                    open_words[closed.word] -= 1
                     yield from _section(text, parts, closed, number)
                     if closed.word == word[3:]:
                         break
-                if closed.word in _NAMED:
+                # Each holds the text of those inside it; nobody's prompt is as deep as that.
+                if closed.word in _NAMED and len(stack) <= _DEEPEST:
                     yield _region(parts, closed, number)
     while stack:
         yield from _section(text, parts, stack.pop(), len(parts))
