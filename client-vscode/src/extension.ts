@@ -5,12 +5,13 @@ import { Server } from "./client";
 import { CountItem } from "./counts";
 import { installModel } from "./install";
 import { NAME } from "./log";
+import { previewCommands } from "./previewCommands";
 import { describe, problemOf } from "./problems";
 import { RUN_COMMAND, type RunParams } from "./protocol";
 import { onInterpreterChange } from "./python";
 import { RunPreviews } from "./runPreviews";
 import { Runs } from "./runs";
-import { runOnSelection } from "./selection";
+import { runOnSelection, runTask } from "./selection";
 import * as settings from "./settings";
 import { StatusItem } from "./status";
 import { TokenColours } from "./tokenColours";
@@ -26,7 +27,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
   server = running;
   const previews = new RunPreviews();
   const runs = new Runs(running, previews, log);
-  const chats = new ChatPreviews(running);
+  const chats = new ChatPreviews(running, context.workspaceState);
   const colours = new TokenColours(running);
   context.subscriptions.push(
     log,
@@ -62,10 +63,18 @@ export async function activate(context: ExtensionContext): Promise<void> {
   });
   command("colourTokens", () => colours.toggle());
   command("installModel", () => installModel(running));
-  command("summarizeSelection", () => runOnSelection(runs, context, "summarize"));
-  command("translateSelection", () => runOnSelection(runs, context, "translate"));
-  command("generateFromSelection", () => runOnSelection(runs, context, "generate"));
+  command("runTask", () => runTask(running, runs, context));
+  for (const [id, task] of [
+    ["summarizeSelection", { id: "summarize", needsLanguage: false }],
+    ["translateSelection", { id: "translate", needsLanguage: true }],
+    ["generateFromSelection", { id: "generate", needsLanguage: false }],
+  ] as const) {
+    command(id, () => runOnSelection(runs, context, task));
+  }
   command("previewChat", () => chats.open());
+  for (const [id, handler] of Object.entries(previewCommands(chats))) {
+    command(id, handler);
+  }
   command("acceptRun", (argument) => runs.accept(runs.idOf(argument)));
   command("discardRun", (argument) => runs.discard(runs.idOf(argument)));
   command("copyRun", (argument) => runs.copy(runs.idOf(argument)));

@@ -1,6 +1,7 @@
 /** The custom messages of server/LSP_EXTENSIONS.md, as TypeScript types. */
 import type { Range as LspRange, WorkspaceEdit as LspWorkspaceEdit } from "vscode-languageclient";
 
+export const TASKS = "transformers/tasks";
 export const RUN = "transformers/run";
 export const RUN_DELTA = "transformers/run/delta";
 export const RUN_STAGE = "transformers/run/stage";
@@ -20,6 +21,18 @@ export interface RunParams {
   runId?: string;
   targetLanguage?: string;
   model?: string;
+}
+
+export interface TaskInfo {
+  id: string;
+  title: string;
+  description: string;
+  needsLanguage: boolean;
+}
+
+export interface TasksResult {
+  tasks: TaskInfo[];
+  problems: string[];
 }
 
 export interface RunFacts {
@@ -100,6 +113,8 @@ export interface RenderOptions {
   /** Instead of the chat's own; false leaves those out. */
   tools?: false | unknown[];
   kwargs?: Record<string, unknown>;
+  /** Which sample chat a document that is a template itself is shown with. */
+  sample?: string;
 }
 
 export interface RenderParams extends RenderOptions {
@@ -139,6 +154,9 @@ export interface RenderResult {
   messages: RenderedMessage[];
   range: LspRange;
   toolCount: number;
+  /** Of a document that is a template itself: the chat it is shown with, and all there are. */
+  sample?: string;
+  samples?: string[];
   exact: boolean;
   tokens?: number;
   window?: number;

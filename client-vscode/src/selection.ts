@@ -1,9 +1,10 @@
 /** The commands on selected text. */
-import { window } from "vscode";
+import { type TextEditor, window } from "vscode";
 import type { ExtensionContext } from "vscode";
+import type { Server } from "./client";
 import { pickLanguage } from "./languagePick";
 import { UserError } from "./problems";
-import type { RunParams } from "./protocol";
+import { type RunParams, TASKS, type TaskInfo, type TasksResult } from "./protocol";
 import type { Runs } from "./runs";
 import * as settings from "./settings";
 
@@ -11,19 +12,15 @@ import * as settings from "./settings";
 export async function runOnSelection(
   runs: Runs,
   context: ExtensionContext,
-  task: "summarize" | "translate" | "generate",
+  task: Pick<TaskInfo, "id" | "needsLanguage">,
 ): Promise<void> {
-  const editor = window.activeTextEditor;
-  if (editor === undefined || editor.selection.isEmpty) {
-    throw new UserError("Nothing is selected.", "Select the text that the task is for.");
-  }
-  const { document, selection } = editor;
+  const { document, selection } = selected();
   const params: RunParams = {
-    task,
+    task: task.id,
     textDocument: { uri: document.uri.toString(), version: document.version },
     range: { start: selection.start, end: selection.end },
   };
-  if (task === "translate") {
+  if (task.needsLanguage) {
     const chosen = settings.chosenTargetLanguage(document);
     const language =
       chosen ?? (await pickLanguage(context, settings.defaultTargetLanguage(document)));
@@ -33,4 +30,31 @@ export async function runOnSelection(
     params.targetLanguage = language;
   }
   await runs.start(params);
+}
+
+/** Lets the user choose among all tasks, their own included, and starts it on the selection. */
+export async function runTask(server: Server, runs: Runs, context: ExtensionContext) {
+  const { document } = selected();
+  const { tasks, problems } = await server.request<TasksResult>(TASKS, {
+    textDocument: { uri: document.uri.toString() },
+  });
+  for (const problem of problems) {
+    void window.showWarningMessage(problem);
+  }
+  const items = tasks.map((task) => ({ label: task.title, detail: task.description, task }));
+  const chosen = await window.showQuickPick(items, {
+    placeHolder: "What is to be done with the selection?",
+    matchOnDetail: true,
+  });
+  if (chosen !== undefined) {
+    await runOnSelection(runs, context, chosen.task);
+  }
+}
+
+function selected(): TextEditor {
+  const editor = window.activeTextEditor;
+  if (editor === undefined || editor.selection.isEmpty) {
+    throw new UserError("Nothing is selected.", "Select the text that the task is for.");
+  }
+  return editor;
 }

@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.session import RequestError, Session, range_of
 from transformers_ls.errors import EngineDiedError
+from transformers_ls.tasks.built_in import BUILT_IN
 
 URI = "file:///notes.md"
 TEXT = "Intro.\n\nThe quick brown fox jumps over the lazy dog.\n\nOutro 🙂.\n"
@@ -48,11 +49,12 @@ async def test_code_actions_name_the_tasks(client):
     span = range_of(TEXT, PART)
     asked = {"textDocument": {"uri": URI}, "range": span, "context": context}
     actions = await client.request("textDocument/codeAction", asked)
-    assert [action["title"] for action in actions] == [
+    assert [action["title"] for action in actions][:3] == [
         "Summarize selection",
         "Translate selection to French",
         "Generate from selection",
     ]
+    assert len(actions) == len(BUILT_IN)
     argument = actions[0]["command"]["arguments"][0]
     assert actions[0]["command"]["command"] == "transformers.run"
     assert argument["range"] == span
@@ -61,7 +63,11 @@ async def test_code_actions_name_the_tasks(client):
 
 @pytest.mark.parametrize(
     ("only", "count"),
-    [(["refactor"], 3), (["refactor.rewrite.transformers.translate"], 1), (["quickfix"], 0)],
+    [
+        (["refactor"], len(BUILT_IN)),
+        (["refactor.rewrite.transformers.translate"], 1),
+        (["quickfix"], 0),
+    ],
 )
 async def test_code_actions_keep_to_the_asked_kinds(client, only, count):
     open_notes(client)
@@ -400,3 +406,36 @@ async def test_a_selection_longer_than_the_window_is_summarized_in_parts(client,
     assert last.count("A short answer.") == sum(engine.batches)
     stages = [stage["message"] for stage in client.notifications["transformers/run/stage"]]
     assert any(message.startswith("Part 1 of ") for message in stages)
+
+
+async def test_a_task_of_ones_own_is_offered_and_runs(client, engine, tmp_path):
+    (tmp_path / ".transformers" / "tasks").mkdir(parents=True)
+    folder = tmp_path / ".transformers" / "tasks"
+    (folder / "haiku.toml").write_text(
+        'title = "Rewrite as a haiku"\nprompt = "A haiku, please: {{text}}"\nplacement = "replace"'
+    )
+    (folder / "broken.toml").write_text("prompt = ")
+    uri = (tmp_path / "poem.md").as_uri()
+    client.open(uri, TEXT)
+    listed = await client.request("transformers/tasks", {"textDocument": {"uri": uri}})
+    assert listed["tasks"][-1] == {
+        "id": "haiku",
+        "title": "Rewrite as a haiku",
+        "description": "A task of your own.",
+        "needsLanguage": False,
+    }
+    assert "broken.toml" in listed["problems"][0]
+    span = range_of(TEXT, PART)
+    asked = {"textDocument": {"uri": uri}, "range": span, "context": {"diagnostics": []}}
+    actions = await client.request("textDocument/codeAction", asked)
+    argument = actions[-1]["command"]["arguments"][0]
+    assert actions[-1]["title"] == "Rewrite as a haiku"
+    result = await client.request("transformers/run", argument)
+    assert engine.asked[-1]["messages"][-1]["content"] == f"A haiku, please: {PART}"
+    assert apply(TEXT, result["edit"]) == TEXT.replace(PART, "A short answer.")
+
+
+async def test_a_continuation_goes_on_behind_the_last_word(client, engine):
+    open_notes(client)
+    result = await client.request("transformers/run", params("continue", PART[:-1]))
+    assert apply(TEXT, result["edit"]) == TEXT.replace(PART, f"{PART[:-1]} A short answer..")

@@ -7,6 +7,7 @@ import asyncio
 import json
 import sys
 from contextlib import aclosing
+from pathlib import Path
 
 from transformers_ls.cli._input import read_text
 from transformers_ls.engines.base import Stage
@@ -14,6 +15,7 @@ from transformers_ls.errors import UsageError
 from transformers_ls.settings import Settings
 from transformers_ls.tasks.catalogue import get_task
 from transformers_ls.tasks.choose import choose_model
+from transformers_ls.tasks.own import find_tasks
 from transformers_ls.tasks.request import TaskRequest
 from transformers_ls.tasks.runner import TaskRun
 
@@ -96,7 +98,8 @@ def _request(arguments: argparse.Namespace) -> TaskRequest:
     from transformers_ls.tokens.tokenizers import load_counter
 
     defaults = Settings()
-    task = get_task(arguments.task)
+    place = Path.cwd() if arguments.path == "-" else Path(arguments.path).absolute()
+    task = get_task(arguments.task, find_tasks(place).tasks)
     if arguments.to is not None and not (task.needs_language and arguments.to.strip()):
         raise UsageError("--to names the language of a translation, and only of one.")
     text = read_text(arguments.path)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from pathlib import Path
 
-from transformers_ls.tasks.catalogue import BUILT_IN
+from transformers_ls.tasks.own import find_tasks
 
 __all__ = ["add_arguments", "run"]
 
@@ -15,8 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print every task."""
+    """Print every task, the user's own for this folder too."""
     del arguments
-    for task in BUILT_IN.values():
-        print(f"{task.id:12}{task.description}")
-    return 0
+    found = find_tasks(Path.cwd())
+    for task in found.tasks.values():
+        print(f"{task.id:12} {task.description}")
+    for problem in found.problems:
+        print(problem, file=sys.stderr)
+    return 1 if found.problems else 0

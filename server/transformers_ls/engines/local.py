@@ -7,6 +7,7 @@ import sys
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
@@ -231,13 +232,17 @@ class LocalEngine:
             prompt if isinstance(prompt, str) else await self._render_chat(folder, prompt)
             for prompt in prompts
         ]
+        is_chat = not isinstance(prompts[0], str)
+        # A template may open the model's reasoning; whoever reads the answer has to see that.
+        opens = is_chat and texts[0].rstrip().endswith("<think>")
+        silent = set(range(len(texts))) if opens else set()
         request = wire.Generate(
             run_id=uuid.uuid4().hex,
             model=str(folder),
             prompt=texts[0],
             others=tuple(texts[1:]),
             # A rendered chat has its special tokens in the text.
-            add_special_tokens=isinstance(prompts[0], str),
+            add_special_tokens=not is_chat,
             max_new_tokens=max_new_tokens,
             temperature=options.get("temperature"),
             repetition_penalty=options.get("repetition_penalty"),
@@ -248,7 +253,11 @@ class LocalEngine:
         )
         async with aclosing(self._run(request, model, on_stage, closings)) as frames:
             async for frame in frames:
-                yield frame
+                if isinstance(frame, wire.Delta) and frame.row in silent:
+                    silent.discard(frame.row)
+                    yield replace(frame, text=f"<think>{frame.text}")
+                else:
+                    yield frame
 
     async def _run(
         self, request: wire.Generate, model: str, on_stage: StageListener | None, closings: int

@@ -34,11 +34,15 @@ __all__ = [
     "RunStage",
     "RunStarted",
     "Status",
+    "TaskInfo",
+    "TasksParams",
+    "TasksResult",
     "TokenizerInfo",
     "TrainedInfo",
 ]
 
 RUN = "transformers/run"
+TASKS = "transformers/tasks"
 RUN_DELTA = "transformers/run/delta"
 RUN_STAGE = "transformers/run/stage"
 CANCEL = "transformers/cancel"
@@ -51,6 +55,32 @@ PROMPT_SCHEME = "transformers-prompt"
 """The scheme of rendered prompts as virtual documents."""
 
 _Id = Union[int, str]  # noqa: UP007 - lsprotocol's converter knows this form.
+
+
+@attrs.define(slots=False, eq=False, repr=False)
+class TasksParams:
+    """Which tasks are there for a document?"""
+
+    text_document: types.TextDocumentIdentifier
+
+
+@attrs.define(slots=False, eq=False, repr=False)
+class TaskInfo:
+    """One task, for a list to choose from."""
+
+    id: str
+    title: str
+    description: str
+    needs_language: bool
+
+
+@attrs.define(slots=False, eq=False, repr=False)
+class TasksResult:
+    """The tasks for a document, the built-in ones first."""
+
+    tasks: list[TaskInfo]
+    problems: list[str]
+    """Which task files cannot be used, and why."""
 
 
 @attrs.define(slots=False, eq=False, repr=False)
@@ -319,6 +349,7 @@ def _request(name: str, params: Any) -> type:
 
 METHODS: dict[str, type] = {
     RUN: _request("RunRequest", RunParams),
+    TASKS: _request("TasksRequest", TasksParams),
     CANCEL: _request("CancelRequest", CancelParams),
     COUNT: _request("CountRequest", CountParams),
     BOUNDARIES: _request("BoundariesRequest", BoundariesParams),

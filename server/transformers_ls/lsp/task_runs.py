@@ -14,6 +14,7 @@ from transformers_ls.engines.base import StageListener
 from transformers_ls.errors import UsageError
 from transformers_ls.lsp.documents import from_lsp_range, to_lsp_range
 from transformers_ls.lsp.messages import RunFactsInfo, RunParams, RunResult
+from transformers_ls.lsp.own_tasks import tasks_for
 from transformers_ls.settings import Settings
 from transformers_ls.tasks.catalogue import Task, get_task
 from transformers_ls.tasks.choose import choose_model
@@ -46,7 +47,7 @@ class Selection:
     params: RunParams
 
 
-def select(server: TransformersServer, params: RunParams) -> Selection:
+async def select(server: TransformersServer, params: RunParams) -> Selection:
     """Take the selection of a run out of its document.
 
     Raises:
@@ -56,7 +57,6 @@ def select(server: TransformersServer, params: RunParams) -> Selection:
     asked = getattr(params.text_document, "version", None)
     if asked is not None and document.version is not None and asked != document.version:
         raise UsageError("The document changed since the task was asked for.", "Ask again.")
-    task = get_task(params.task)
     span = from_lsp_range(params.range)
     snapshot, encoding = document.snapshot, server.documents.encoding
     start, end = snapshot.offset_at(span.start, encoding), snapshot.offset_at(span.end, encoding)
@@ -64,6 +64,7 @@ def select(server: TransformersServer, params: RunParams) -> Selection:
     if not text.strip():
         raise UsageError("The selection is empty.", "Select the text to work on first.")
     settings = server.configuration.for_uri(document.uri)
+    task = get_task(params.task, (await tasks_for(document.uri)).tasks)
     return Selection(document, task, start, text, settings, params)
 
 
@@ -137,7 +138,7 @@ def _edit(
         run.text,
         task.placement,
         language_id=now.language_id,
-        as_comment=task.id == "summarize",
+        as_comment=task.as_comment,
     )
     span = to_lsp_range(now.snapshot, replacement.start, replacement.end, server.documents.encoding)
     identifier = types.OptionalVersionedTextDocumentIdentifier(now.uri, now.version)

@@ -1,10 +1,10 @@
-"""An answer as it comes in: white space around it dropped, and what must not be lost looked after."""
+"""An answer as it comes in: reasoning and white space dropped, and what must stay looked after."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["Answer", "protected"]
+__all__ = ["Answer", "Reasoning", "protected"]
 
 # Code spans, addresses, and the placeholders of Jinja, printf, format strings, shells and HTML.
 _PROTECTED = re.compile(
@@ -16,6 +16,45 @@ _PROTECTED = re.compile(
 def protected(text: str) -> list[str]:
     """Return the parts of a text that a translation must hold unchanged."""
     return [match.rstrip(".,;:!?") for match in _PROTECTED.findall(text)]
+
+
+class Reasoning:
+    """Keeps the reasoning of a model, which comes before its answer, out of the answer.
+
+    It stands between `<think>` and `</think>` in the families that mark it in their text (DeepSeek
+    R1, Qwen3, QwQ, SmolLM3 …). Where the chat template writes the opening mark, the engine gives it
+    as the beginning of the answer.
+    """
+
+    _OPEN, _CLOSE = "<think>", "</think>"
+
+    def __init__(self) -> None:
+        self.inside = False
+        self._held = ""
+        self._decided = False
+
+    def push(self, text: str) -> str:
+        """Take the next part of what the model writes; return what of it belongs to the answer."""
+        if self._decided:
+            return text
+        self._held += text
+        begin = self._held.lstrip()
+        if not self.inside:
+            if self._OPEN.startswith(begin[: len(self._OPEN)]) and len(begin) < len(self._OPEN):
+                return ""
+            self.inside = begin.startswith(self._OPEN)
+        if self.inside:
+            _, mark, answer = self._held.partition(self._CLOSE)
+            if not mark:
+                return ""
+            self.inside, self._held = False, answer
+        self._decided = True
+        return self.end()
+
+    def end(self) -> str:
+        """Return what was held back for nothing; reasoning that never ended stays out."""
+        held, self._held = self._held, ""
+        return "" if self.inside else held
 
 
 class Answer:
@@ -36,6 +75,7 @@ class Answer:
         """Whether the source stays, since the answer lacks something of it."""
         self._musts = protected(source) if careful else []
         self._pending = ""
+        self._reasoning = Reasoning()
 
     @property
     def empty(self) -> bool:
@@ -49,11 +89,17 @@ class Answer:
 
     def push(self, text: str) -> None:
         """Take the next part of the answer."""
-        self._pending += text
+        self._pending += self._reasoning.push(text)
+
+    @property
+    def thinks(self) -> bool:
+        """Whether the model reasons now, or ended while it did."""
+        return self._reasoning.inside
 
     def end(self) -> None:
         """Say that nothing more comes."""
         self.over = True
+        self._pending += self._reasoning.end()
         self.lost = any(must not in self._pending for must in self._musts)
 
     def shown(self) -> str:

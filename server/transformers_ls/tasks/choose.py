@@ -52,6 +52,8 @@ def choose_model(task: Task, models: ModelSettings, override: str | None = None)
         raise ModelError(f"{name} has no weights here, only a tokenizer.", hint)
     if facts.kind not in ("chat", "base", "seq2seq"):
         raise ModelError(f"{name} does not generate text ({facts.kind}).", hint)
+    if facts.kind == "base" and not task.base_prompt:
+        raise ModelError(f"{name} has no chat template, which `{task.id}` needs.", hint)
     if facts.kind == "seq2seq" and task.seq2seq_unit is None:
         raise ModelError(f"{name} transforms texts and cannot do `{task.id}`.", hint)
     kind: AskedAs = "t5" if facts.prefixes else facts.kind

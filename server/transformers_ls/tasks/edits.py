@@ -54,7 +54,7 @@ def place(
         start: Where the selection starts, in code points.
         end: Where it ends (exclusive).
         result: The task's text.
-        placement: "below" or "replace".
+        placement: "below", "replace" or "after".
         language_id: The document's LSP language id.
         as_comment: Write a result below as a line comment, where the language has one.
     """
@@ -65,6 +65,11 @@ def place(
         head = selection[: len(selection) - len(selection.lstrip())]
         tail = selection[len(selection.rstrip()) :]
         return Replacement(start, end, head + result.replace("\n", newline) + tail)
+    if placement == "after":
+        at = end - (len(selection) - len(selection.rstrip()))
+        before = snapshot.slice(max(0, at - 1), at)
+        gap = " " if before.isalnum() and result[:1].isalnum() else ""
+        return Replacement(at, at, gap + result.replace("\n", newline))
     if as_comment and (mark := _LINE_COMMENTS.get(language_id)):
         result = "\n".join((mark + line).rstrip() for line in result.splitlines())
     result = result.replace("\n", newline)

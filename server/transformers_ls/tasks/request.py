@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from transformers_ls.engines.base import Prompt
-from transformers_ls.tasks.catalogue import Task, Unit, language_name
+from transformers_ls.tasks.catalogue import Task, Unit
+from transformers_ls.tasks.languages import language_name
 from transformers_ls.tasks.planner import Count
 
 __all__ = ["AskedAs", "RunFacts", "TaskRequest"]

@@ -44,6 +44,7 @@ class TaskRun:
     facts: RunFacts = field(init=False)
     _started: float | None = None
     _prompts: int = 0
+    _told_thinking: bool = False
 
     def __post_init__(self) -> None:
         self.facts = RunFacts(model=self.request.model)
@@ -70,6 +71,11 @@ class TaskRun:
                     yield delta
             answered = answered or any(not (answer.empty or answer.lost) for answer in answers)
         if not answered:
+            if any(answer.thinks for answer in answers):
+                raise EngineError(
+                    f"The model was still reasoning after {self.request.max_new_tokens:,} tokens.",
+                    "Raise `transformers.generation.maxNewTokens`.",
+                )
             raise EngineError(
                 "The model answered with nothing that can be used.",
                 "Try again, or choose another model.",
@@ -166,6 +172,9 @@ class TaskRun:
             if not self.facts.time_to_first_token and item.text.strip():
                 self.facts.time_to_first_token = self.clock() - (self._started or 0.0)
             answer.push(item.text)
+            if answer.thinks and self.on_stage is not None and not self._told_thinking:
+                self._told_thinking = True
+                self.on_stage(Stage("running", "The model is reasoning"))
         if item.finish_reason is not None:
             answer.end()
             self.facts.prompt_tokens += item.prompt_tokens

@@ -9,6 +9,7 @@ from lsprotocol import types
 
 from transformers_ls.errors import TransformersLsError
 from transformers_ls.lsp.features.diagnostic import quick_fixes
+from transformers_ls.lsp.own_tasks import tasks_for
 from transformers_ls.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ def register(server: TransformersServer) -> None:
         ),
     )
     async def on_code_action(params: types.CodeActionParams) -> list[types.CodeAction]:
-        from transformers_ls.tasks.catalogue import BUILT_IN
-
         document = server.documents.get(params.text_document.uri)
         if document is None:
             return []
@@ -45,7 +44,7 @@ def register(server: TransformersServer) -> None:
         settings = server.configuration.for_uri(document.uri)
         return fixes + [
             _action(task, params, document.version, settings)
-            for task in BUILT_IN.values()
+            for task in (await tasks_for(document.uri)).tasks.values()
             if _wanted(f"{_KIND}.{task.id}", params.context.only)
         ]
 

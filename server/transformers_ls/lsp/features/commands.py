@@ -56,7 +56,7 @@ def register(server: TransformersServer) -> None:
         from transformers_ls.lsp.task_runs import select
 
         # What can be known to be wrong at once is answered as an error of the command.
-        selection = select(server, params)
+        selection = await select(server, params)
         run_id = params.run_id or str(uuid.uuid4())
         if run_id in server.runs.ids:
             raise UsageError(f"There is a run with the id {run_id!r} already.")

@@ -11,13 +11,18 @@ from transformers_ls.lsp.messages import (
     RUN,
     RUN_DELTA,
     RUN_STAGE,
+    TASKS,
     CancelParams,
     CancelResult,
     RunDelta,
     RunParams,
     RunResult,
     RunStage,
+    TaskInfo,
+    TasksParams,
+    TasksResult,
 )
+from transformers_ls.lsp.own_tasks import tasks_for
 
 if TYPE_CHECKING:
     from transformers_ls.engines.base import Stage
@@ -34,7 +39,7 @@ def register(server: TransformersServer) -> None:
     async def on_run(params: RunParams) -> RunResult:
         from transformers_ls.lsp.task_runs import run_on_document, select
 
-        selection = select(server, params)
+        selection = await select(server, params)
         run_id = params.run_id or str(uuid.uuid4())
         stream = DeltaStream(server, run_id)
 
@@ -51,6 +56,15 @@ def register(server: TransformersServer) -> None:
             )
         finally:
             stream.flush()
+
+    @server.feature(TASKS)
+    async def on_tasks(params: TasksParams) -> TasksResult:
+        found = await tasks_for(params.text_document.uri)
+        tasks = [
+            TaskInfo(task.id, task.title, task.description, task.needs_language)
+            for task in found.tasks.values()
+        ]
+        return TasksResult(tasks, list(found.problems))
 
     @server.feature(CANCEL)
     async def on_cancel(params: CancelParams) -> CancelResult:
