@@ -1,4 +1,4 @@
-/** The prompt that a model would see for a chat file, beside that file and following it. */
+/** The prompts that models would see for chats, beside their files and following them. */
 import {
   CodeLens,
   type CodeLensProvider,
@@ -6,86 +6,98 @@ import {
   type Event,
   EventEmitter,
   languages,
+  type Memento,
   Range,
+  type Tab,
   TabInputText,
+  TabInputTextDiff,
   type TextDocument,
   type TextDocumentContentProvider,
-  ThemeColor,
-  Uri,
+  type TextEditor,
+  type Uri,
   ViewColumn,
   window,
   workspace,
 } from "vscode";
 import { ChatPreview } from "./chatPreview";
 import type { Server } from "./client";
-import { Debounced } from "./flow";
+import { Coalesced, Debounced, Throttled } from "./flow";
+import { headline, legend } from "./previewHeadline";
+import { PreviewMarks, rangesOf } from "./previewMarks";
+import { PreviewOptionsStore } from "./previewOptions";
+import { PreviewSync } from "./previewSync";
+import { isPreview, isSame, PREVIEW_SCHEME, previewUri } from "./previewUri";
 import { UserError } from "./problems";
-import { placesOf } from "./text";
 
-const SCHEME = "transformers-preview";
 const LANGUAGE = "transformers-prompt";
-const DELAY_MS = 150;
+// The prompt follows each key; its parts, which take longer, follow when the keys pause.
+const PROMPT_MS = 30;
+const DETAILS_MS = 250;
 const TOP = new Range(0, 0, 0, 0);
 
-function previewUri(source: Uri): Uri {
-  const name = source.path.split("/").at(-1) ?? source.path;
-  // The address holds its source, so that a preview still works after the window was reloaded.
-  return Uri.from({ scheme: SCHEME, path: `/Prompt · ${name}`, query: source.toString() });
-}
-
 export class ChatPreviews implements TextDocumentContentProvider, CodeLensProvider, Disposable {
+  readonly store: PreviewOptionsStore;
   private readonly previews = new Map<string, ChatPreview>();
   private readonly dirty = new Set<ChatPreview>();
+  private readonly undetailed = new Set<ChatPreview>();
   private readonly textEmitter = new EventEmitter<Uri>();
   private readonly lensEmitter = new EventEmitter<void>();
+  private readonly marks = new PreviewMarks();
+  private readonly sync = new PreviewSync();
   private readonly subscriptions: Disposable;
-  private readonly updates = new Debounced(DELAY_MS, () => {
-    for (const preview of this.dirty) {
-      void this.update(preview);
-    }
-    this.dirty.clear();
-  });
-  private readonly special = window.createTextEditorDecorationType({
-    color: new ThemeColor("editorInlayHint.typeForeground"),
-    backgroundColor: new ThemeColor("editorInlayHint.typeBackground"),
-    borderRadius: "3px",
-  });
+  private readonly rendering = new Coalesced(() => this.renderDirty());
+  private readonly updates = new Throttled(PROMPT_MS, () => void this.rendering.request());
+  private readonly details = new Debounced(DETAILS_MS, () => void this.renderDetails());
 
   readonly onDidChange: Event<Uri> = this.textEmitter.event;
   readonly onDidChangeCodeLenses: Event<void> = this.lensEmitter.event;
 
-  constructor(private readonly server: Server) {
+  constructor(
+    private readonly server: Server,
+    memento: Memento,
+  ) {
+    this.store = new PreviewOptionsStore(memento);
     const refreshAll = () => {
       this.refresh(() => true);
     };
     this.subscriptions = Disposable.from(
-      workspace.registerTextDocumentContentProvider(SCHEME, this),
-      languages.registerCodeLensProvider({ scheme: SCHEME }, this),
+      workspace.registerTextDocumentContentProvider(PREVIEW_SCHEME, this),
+      languages.registerCodeLensProvider({ scheme: PREVIEW_SCHEME }, this),
       workspace.onDidChangeTextDocument(({ document }) => {
-        if (document.uri.scheme === SCHEME) {
-          this.decorate(document.uri);
+        if (isPreview(document.uri)) {
+          this.show(document.uri);
         }
         this.refresh((preview) => preview.isOf(document.uri));
       }),
       window.onDidChangeTextEditorSelection(({ textEditor }) => {
-        this.refresh((preview) => preview.isOf(textEditor.document.uri));
+        this.onCursor(textEditor);
       }),
       window.onDidChangeVisibleTextEditors((editors) => {
         for (const { document } of editors) {
-          this.decorate(document.uri);
+          this.show(document.uri);
+        }
+      }),
+      workspace.onDidOpenTextDocument((document) => {
+        // Also after the window was reloaded, which brings back the text but not its language.
+        if (isPreview(document.uri) && document.languageId !== LANGUAGE) {
+          void languages.setTextDocumentLanguage(document, LANGUAGE);
         }
       }),
       window.tabGroups.onDidChangeTabs(({ closed }) => {
-        for (const { input } of closed) {
-          if (input instanceof TabInputText && input.uri.scheme === SCHEME) {
-            this.previews.delete(input.uri.toString());
-          }
+        this.forget(closed.flatMap(urisOf));
+      }),
+      languages.onDidChangeDiagnostics(({ uris }) => {
+        const sources = [...this.previews.values()].map(({ source }) => source);
+        if (uris.some((uri) => sources.some((source) => isSame(uri, source)))) {
+          this.lensEmitter.fire();
         }
       }),
       server.onState(refreshAll),
       server.onStatus(refreshAll),
       this.updates,
-      this.special,
+      this.details,
+      this.marks,
+      this.sync,
       this.textEmitter,
       this.lensEmitter,
     );
@@ -98,42 +110,38 @@ export class ChatPreviews implements TextDocumentContentProvider, CodeLensProvid
   /** Opens the preview of the chat in the active editor. */
   async open(): Promise<void> {
     const document = window.activeTextEditor?.document;
-    if (document === undefined) {
-      throw new UserError("No file is open.", "Open a JSON file with chat messages.");
+    if (document === undefined || isPreview(document.uri)) {
+      throw new UserError("No file is open.", "Open a file with chat messages.");
     }
-    const uri = previewUri(document.uri);
-    await this.update(this.previewOf(uri));
-    const shown = await workspace.openTextDocument(uri);
-    await languages.setTextDocumentLanguage(shown, LANGUAGE);
+    const shown = await this.prepare(previewUri(document.uri));
     await window.showTextDocument(shown, {
       viewColumn: ViewColumn.Beside,
       preserveFocus: true,
       preview: false,
     });
-    this.decorate(uri);
   }
 
-  provideTextDocumentContent(uri: Uri): string {
-    return this.previewOf(uri).text;
+  /** Renders a preview and makes its document, so that both are there before an editor shows it. */
+  async prepare(uri: Uri): Promise<TextDocument> {
+    await this.of(uri).render();
+    this.undetailed.add(this.of(uri));
+    this.details.request();
+    return workspace.openTextDocument(uri);
   }
 
-  provideCodeLenses({ uri }: TextDocument): CodeLens[] {
-    return this.previewOf(uri).headlines.map((title) => new CodeLens(TOP, { title, command: "" }));
-  }
-
-  private previewOf(uri: Uri): ChatPreview {
+  /** The preview with an address; it is made when the window was reloaded, say. */
+  of(uri: Uri): ChatPreview {
     const key = uri.toString();
     let preview = this.previews.get(key);
     if (preview === undefined) {
-      preview = new ChatPreview(uri, Uri.parse(uri.query), this.server);
+      preview = new ChatPreview(uri, this.server, this.store);
       this.previews.set(key, preview);
-      this.dirty.add(preview);
-      this.updates.request();
     }
     return preview;
   }
 
-  private refresh(wanted: (preview: ChatPreview) => boolean): void {
+  /** Renders again what is wanted. */
+  refresh(wanted: (preview: ChatPreview) => boolean): void {
     for (const preview of this.previews.values()) {
       if (wanted(preview)) {
         this.dirty.add(preview);
@@ -142,29 +150,101 @@ export class ChatPreviews implements TextDocumentContentProvider, CodeLensProvid
     }
   }
 
-  private async update(preview: ChatPreview): Promise<void> {
-    if (await preview.render()) {
-      this.textEmitter.fire(preview.uri);
-      this.lensEmitter.fire();
-      this.decorate(preview.uri);
+  provideTextDocumentContent(uri: Uri): string {
+    const preview = this.of(uri);
+    if (preview.isNew) {
+      this.refresh((other) => other === preview);
+    }
+    return preview.text;
+  }
+
+  provideCodeLenses({ uri }: TextDocument): CodeLens[] {
+    const preview = this.of(uri);
+    const lenses = headline(preview).map((command) => new CodeLens(TOP, command));
+    const { detailed } = preview;
+    const title = detailed && legend(detailed);
+    if (detailed === undefined || title === undefined) {
+      return lenses;
+    }
+    const [first] = rangesOf(detailed.text, detailed.trained?.spans.slice(0, 1) ?? []);
+    return [...lenses, new CodeLens(first ?? TOP, { title, command: "" })];
+  }
+
+  private async renderDirty(): Promise<void> {
+    const wanted = [...this.dirty];
+    this.dirty.clear();
+    await Promise.all(
+      wanted.map(async (preview) => {
+        await preview.render();
+        this.undetailed.add(preview);
+        this.changed(preview);
+      }),
+    );
+    this.details.request();
+  }
+
+  private async renderDetails(): Promise<void> {
+    const wanted = [...this.undetailed];
+    this.undetailed.clear();
+    await Promise.all(
+      wanted.map(async (preview) => {
+        if (await preview.renderDetails()) {
+          this.changed(preview);
+        }
+      }),
+    );
+  }
+
+  private changed({ uri }: ChatPreview): void {
+    this.textEmitter.fire(uri);
+    this.lensEmitter.fire();
+    this.show(uri);
+  }
+
+  /** Colours a preview wherever it is shown, and marks the place of the cursor. */
+  private show(uri: Uri): void {
+    const preview = this.previews.get(uri.toString());
+    if (preview?.result === undefined) {
+      return;
+    }
+    for (const editor of window.visibleTextEditors) {
+      if (isSame(editor.document.uri, uri)) {
+        this.marks.show(editor, preview.result, preview.detailed);
+      }
+    }
+    const leader = window.activeTextEditor;
+    if (leader !== undefined && isSame(leader.document.uri, preview.source)) {
+      this.sync.follow(leader, preview);
     }
   }
 
-  /** Colours the special tokens, once the editor shows the text that they belong to. */
-  private decorate(uri: Uri): void {
-    const preview = this.previews.get(uri.toString());
-    for (const editor of window.visibleTextEditors) {
-      if (preview !== undefined && editor.document.uri.toString() === uri.toString()) {
-        const places = placesOf(preview.text, preview.specials.flat());
-        const ranges: Range[] = [];
-        for (let i = 0; i + 1 < places.length; i += 2) {
-          const [start, end] = [places[i], places[i + 1]];
-          if (start && end) {
-            ranges.push(new Range(start.line, start.character, end.line, end.character));
-          }
-        }
-        editor.setDecorations(this.special, ranges);
+  private onCursor(editor: TextEditor): void {
+    const { uri } = editor.document;
+    for (const preview of this.previews.values()) {
+      const ofSource = isSame(uri, preview.source);
+      if (ofSource && preview.isElsewhere(editor.selection.active)) {
+        this.refresh((other) => other === preview);
+      } else if (ofSource || isSame(uri, preview.uri)) {
+        this.sync.follow(editor, preview);
       }
     }
   }
+
+  private forget(closed: readonly Uri[]): void {
+    const open = window.tabGroups.all.flatMap(({ tabs }) => tabs).flatMap(urisOf);
+    for (const uri of closed) {
+      // A tab that moves to another group is also reported as closed.
+      if (!open.some((other) => isSame(other, uri))) {
+        this.previews.get(uri.toString())?.cancelDetails();
+        this.previews.delete(uri.toString());
+      }
+    }
+  }
+}
+
+function urisOf({ input }: Tab): Uri[] {
+  if (input instanceof TabInputText) {
+    return [input.uri];
+  }
+  return input instanceof TabInputTextDiff ? [input.original, input.modified] : [];
 }

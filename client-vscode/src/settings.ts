@@ -29,3 +29,9 @@ export function chosenTargetLanguage(scope: ConfigurationScope): string | undefi
 export function defaultTargetLanguage(scope: ConfigurationScope): string | undefined {
   return workspace.getConfiguration(SECTION, scope).get<string>("translation.targetLanguage");
 }
+
+/** The models that the user configured for counting and for chats, each once. */
+export function models(scope: ConfigurationScope): string[] {
+  const chat = read("models.chat", "", scope);
+  return [...new Set([...read<string[]>("tokenizers", [], scope), chat])].filter(Boolean);
+}

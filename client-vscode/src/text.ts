@@ -1,6 +1,6 @@
 /** Plain computations on text, without the editor. */
 
-const LINE_END = /\r\n|\r|\n/g;
+export const LINE_END = /\r\n|\r|\n/g;
 
 export interface Place {
   line: number;

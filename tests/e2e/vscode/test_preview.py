@@ -1,0 +1,247 @@
+"""The chat preview in VS Code: it follows, counts, takes options, leads to problems, and survives."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator
+
+from tests.e2e.vscode import expected
+from tests.e2e.vscode.workbench import Workbench
+from transformers_ls.paths import data_dir
+
+pytestmark = pytest.mark.models
+
+OPEN = "Transformers: Preview Chat Prompt"
+STRICT = (
+    "{% for m in messages %}"
+    "{% if not loop.first and m.role == messages[loop.index0 - 1].role %}"
+    "{{ raise_exception('Roles must alternate!') }}{% endif %}"
+    "[{{ m.role }}]{{ m.content }}\n"
+    "{% endfor %}{% if enable_thinking is defined %}<think {{ enable_thinking }}>{% endif %}"
+)
+
+
+@pytest.fixture
+def strict(tmp_path: Path) -> Path:
+    """A model whose template refuses two messages of the same role."""
+    folder = tmp_path / "strict"
+    folder.mkdir()
+    for name in ("tokenizer.json", "tokenizer_config.json", "config.json"):
+        shutil.copy(data_dir() / "models" / expected.MODEL / name, folder / name)
+    (folder / "chat_template.jinja").write_text(STRICT)
+    return folder
+
+
+@pytest.fixture
+def configure(workbench: Workbench) -> Iterator:
+    """Write settings of the workspace for one test."""
+    path = workbench.folder / ".vscode" / "settings.json"
+    path.parent.mkdir(exist_ok=True)
+
+    def write(*tokenizers: object) -> None:
+        path.write_text(json.dumps({"transformers.tokenizers": [str(t) for t in tokenizers]}))
+
+    yield write
+    path.write_text("{}")
+
+
+def row(path: Path, index: int) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = json.loads(path.read_text().splitlines()[index])["messages"]
+    return found
+
+
+def part(message: dict[str, str]) -> str:
+    return f"<|im_start|>{message['role']}\n{message['content']}<|im_end|>\n"
+
+
+def badges(area: Locator) -> list[str]:
+    """The numbers that stand before the parts; they are drawn by style, not by text."""
+    contents = area.locator(".view-line span[class*='ced-']").evaluate_all(
+        "spans => spans.map(s => getComputedStyle(s, '::before').content)"
+    )
+    return [text.strip('" ').replace("\xa0", " ") for text in contents if "token" in text]
+
+
+def marked(area: Locator) -> str:
+    """The text with a border around it."""
+    found: list[str] = area.locator(".view-line span[class*='ced-']").evaluate_all(
+        "spans => spans.filter(s => getComputedStyle(s).borderTopStyle === 'solid')"
+        ".map(s => s.textContent)"
+    )
+    return "".join(found)
+
+
+def source(workbench: Workbench) -> Locator:
+    return workbench.page.locator(".editor-group-container").first
+
+
+def prompt_of(messages: list[dict[str, str]]) -> str:
+    return "".join(map(part, messages)) + "<|im_start|>assistant\n"
+
+
+def open_preview(workbench: Workbench, line: int = 1) -> Path:
+    path = workbench.open("chats.jsonl")
+    workbench.go_to(line)
+    workbench.command(OPEN)
+    workbench.preview.wait_for()
+    return path
+
+
+def test_counts_after_templating(workbench: Workbench) -> None:
+    path = open_preview(workbench)
+    messages = row(path, 0)
+    generation = expected.count("<|im_start|>assistant\n")
+    wanted = [f"{m['role']} · {expected.count(part(m))} tokens" for m in messages]
+    wanted.append(f"template · {generation} tokens")
+    workbench.wait_for("the counts", lambda: badges(workbench.preview) == wanted)
+    total = expected.count(prompt_of(messages))
+    workbench.wait_for_lens(f"{total} tokens of 8,192, {generation} around the messages")
+    trained = workbench.wait_for_lens("trained tokens are tinted")
+    assert "by prefix difference" in trained
+    workbench.shoot("counts")
+
+
+def test_it_follows_an_edit(workbench: Workbench) -> None:
+    path = open_preview(workbench)
+    column = path.read_text().index("one line") + 1
+    workbench.go_to(1, column)
+    workbench.page.keyboard.type("just ")
+    workbench.wait_for("the prompt", lambda: "in just one line" in workbench.preview_text())
+    messages = row(path, 0)
+    messages[0]["content"] = "Answer in just one line."
+    total = expected.count(prompt_of(messages))
+    workbench.wait_for_lens(f"{total} tokens of")
+    label = f"system · {expected.count(part(messages[0]))} tokens"
+    workbench.wait_for("the count", lambda: label in badges(workbench.preview))
+    workbench.shoot("followed")
+    workbench.press("Control+z")
+    workbench.save(path)
+
+
+def test_it_follows_the_cursor_to_another_chat(workbench: Workbench) -> None:
+    open_preview(workbench)
+    workbench.wait_for("the first", lambda: "sky" in workbench.preview_text())
+    workbench.go_to(2)
+    workbench.wait_for("the second", lambda: "Peru" in workbench.preview_text())
+    workbench.go_to(3)
+    workbench.page.wait_for_timeout(500)
+    assert "Peru" in workbench.preview_text()
+
+
+def test_the_generation_prompt_can_be_left_out(workbench: Workbench) -> None:
+    path = open_preview(workbench)
+    workbench.wait_for_lens("around the messages")
+    workbench.click_lens("generation prompt on")
+    workbench.wait_for_lens("generation prompt off")
+    messages = row(path, 0)
+    workbench.wait_for(
+        "a shorter prompt", lambda: workbench.preview_text().endswith("the most.<|im_end|>")
+    )
+    workbench.wait_for_lens(f"{expected.count(''.join(map(part, messages)))} tokens of")
+    workbench.shoot("off")
+    workbench.click_lens("generation prompt off")
+    workbench.wait_for_lens("generation prompt on")
+
+
+def test_places_on_both_sides(workbench: Workbench) -> None:
+    path = open_preview(workbench)
+    workbench.wait_for_lens("around the messages")
+    text = path.read_text()
+    workbench.go_to(1, text.index("scatters") + 3)
+    workbench.wait_for("the place", lambda: marked(workbench.preview) == "scatters")
+    # Behind an escape in the source.
+    workbench.go_to(1, text.index("light the") + 2)
+    workbench.wait_for("the place", lambda: marked(workbench.preview) == "light")
+    workbench.shoot("source leads")
+    word = workbench.preview.locator(".view-line", has_text="Why is the sky blue?")
+    word.click(position={"x": 2, "y": 8})
+    workbench.press("End")
+    workbench.wait_for("the place", lambda: "blue" in marked(source(workbench)))
+    assert marked(workbench.preview) == ""
+    workbench.shoot("preview leads")
+
+
+def test_a_quick_fix_repairs_a_refused_chat(workbench: Workbench, strict: Path, configure) -> None:
+    configure(strict)
+    path = open_preview(workbench, line=2)
+    lens = workbench.wait_for_lens("Roles must alternate!")
+    assert "(line 2)" in workbench.wait_for_lens("(line 2)"), lens
+    workbench.shoot("refused")
+    workbench.click_lens("(line 2)")
+    workbench.wait_for("the place", lambda: "Ln 2," in workbench.status_bar())
+    workbench.press("Control+.")
+    fix = workbench.page.locator(".action-widget .action", has_text="Merge neighbouring messages")
+    fix.wait_for()
+    workbench.shoot("fixes")
+    fix.click()
+    workbench.wait_for(
+        "the prompt",
+        lambda: "[user]Name a river. In Peru, please. [assistant]" in workbench.preview_text(),
+    )
+    workbench.wait_for_lens("tokens of")
+    assert "Roles must alternate" not in " ".join(workbench.lenses(workbench.preview))
+    workbench.shoot("repaired")
+    merged = json.loads(workbench.save(path).splitlines()[1])["messages"]
+    assert [message["role"] for message in merged] == ["user", "assistant"]
+
+
+def test_variables_of_the_template(workbench: Workbench, strict: Path, configure) -> None:
+    configure(strict)
+    open_preview(workbench)
+    workbench.wait_for("the prompt", lambda: "[user]Why" in workbench.preview_text())
+    workbench.wait_for_lens("around the messages")
+    workbench.click_lens("variables")
+    workbench.pick("enable_thinking")
+    workbench.pick("false")
+    workbench.wait_for("the prompt", lambda: "<think False>" in workbench.preview_text())
+    workbench.wait_for_lens("enable_thinking=false")
+    workbench.shoot("variable")
+    workbench.click_lens("enable_thinking=false")
+    workbench.pick("enable_thinking")
+    workbench.pick("Not given")
+    workbench.wait_for("the prompt", lambda: "<think" not in workbench.preview_text())
+
+
+def test_two_models_side_by_side(workbench: Workbench, strict: Path, configure) -> None:
+    configure(expected.MODEL, strict)
+    open_preview(workbench)
+    workbench.wait_for_lens("around the messages")
+    workbench.click_lens("compare")
+    workbench.pick(str(strict))
+    sides = workbench.page.locator(".monaco-diff-editor .editor.modified")
+    sides.wait_for()
+    workbench.wait_for(
+        "both prompts", lambda: "[user]Why is the sky" in " ".join(workbench.lines(sides))
+    )
+    original = workbench.page.locator(".monaco-diff-editor .editor.original")
+    workbench.wait_for("the left one", lambda: "<|im_start|>user" in workbench.lines(original))
+    workbench.wait_for("its counts", lambda: any("user ·" in text for text in badges(original)))
+    workbench.shoot("diff")
+
+
+def test_it_survives_a_restart_and_a_reload(workbench: Workbench) -> None:
+    path = open_preview(workbench)
+    workbench.wait_for_lens("around the messages")
+    workbench.command("Transformers: Restart Server")
+    workbench.wait_for_lens("around the messages")
+    workbench.page.reload()
+    workbench.page.locator(".monaco-workbench .explorer-folders-view").wait_for(timeout=60_000)
+    total = expected.count(prompt_of(row(path, 0)))
+    workbench.wait_for_lens(f"{total} tokens of", 60)
+    workbench.wait_for("the counts", lambda: len(badges(workbench.preview)) == 4)
+    workbench.shoot("reloaded")
+    # Without its source it still stands there, and takes options.
+    source(workbench).locator(".tab").first.click(button="middle")
+    workbench.page.locator('.tab[data-resource-name="chats.jsonl"]').wait_for(state="hidden")
+    alone = workbench.page.locator(".editor-group-container").first
+    alone.locator(".codelens-decoration a", has_text="generation prompt on").click()
+    workbench.wait_for(
+        "a shorter prompt",
+        lambda: " ".join(workbench.lines(alone)).strip().endswith("the most.<|im_end|>"),
+    )
+    workbench.shoot("alone")
