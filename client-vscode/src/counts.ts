@@ -7,14 +7,15 @@ import {
   StatusBarAlignment,
   type StatusBarItem,
   type TextEditor,
+  ThemeColor,
   window,
   workspace,
 } from "vscode";
 import { DOCUMENT_SELECTOR, type Server } from "./client";
+import { isOverWindow, summary, table } from "./countText";
 import { Debounced } from "./flow";
-import { COUNT, type CountParams, type CountResult, type ModelCount } from "./protocol";
+import { COUNT, type CountParams, type CountResult } from "./protocol";
 import * as settings from "./settings";
-import { escapeMarkdown, grouped } from "./text";
 
 const DELAY_MS = 150;
 
@@ -82,63 +83,25 @@ export class CountItem implements Disposable {
       counts = undefined;
     }
     if (this.request === request) {
-      this.show(counts, selected.length > 0);
+      this.show(counts, selected.length);
     }
   }
 
-  private show(counts: CountResult | undefined, selection: boolean): void {
+  private show(counts: CountResult | undefined, selections: number): void {
     const [primary] = counts?.models ?? [];
     if (counts === undefined || primary === undefined) {
       this.item.hide();
       return;
     }
-    this.item.text = `$(symbol-key) ${summary(primary, selection)}`;
-    this.item.tooltip = table(counts.models, selection);
+    this.item.text = `$(symbol-key) ${summary(primary, selections)}`;
+    this.item.tooltip = new MarkdownString(table(counts.models, selections));
+    this.item.backgroundColor = isOverWindow(primary)
+      ? new ThemeColor("statusBarItem.warningBackground")
+      : undefined;
     this.item.show();
   }
 }
 
 function isCounted(editor: TextEditor): boolean {
   return languages.match(DOCUMENT_SELECTOR, editor.document) > 0;
-}
-
-function total(count: ModelCount): number {
-  return count.tokens.reduce((sum, tokens) => sum + tokens, 0);
-}
-
-function amount(count: ModelCount): string {
-  return `${count.exact ? "" : "≈"}${grouped(total(count))}`;
-}
-
-function summary(count: ModelCount, selection: boolean): string {
-  switch (count.state) {
-    case "loading":
-      return "counting…";
-    case "failed":
-      return "no tokenizer";
-    case "ready":
-      return `${amount(count)} tokens${selection ? " selected" : ""}`;
-  }
-}
-
-function table(models: ModelCount[], selection: boolean): MarkdownString {
-  const rows = models.map((count) => {
-    const { model, state, message, window: size, windowSource } = count;
-    const tokens =
-      state === "ready" ? amount(count) : state === "loading" ? "loading…" : (message ?? "failed");
-    const share =
-      state === "ready" && size !== undefined
-        ? `${((100 * total(count)) / size).toFixed(1)} % of ${grouped(size)}`
-        : "unknown";
-    return `| ${[model, tokens, share, windowSource ?? ""].map(escapeMarkdown).join(" | ")} |`;
-  });
-  return new MarkdownString(
-    [
-      `Tokens of the ${selection ? "selection" : "document"}`,
-      "",
-      "| Model | Tokens | Context window | Source |",
-      "|:--|--:|--:|:--|",
-      ...rows,
-    ].join("\n"),
-  );
 }
