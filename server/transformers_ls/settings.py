@@ -227,6 +227,11 @@ class Settings:
         '`{"smollm2-135m": 8192}`. They win over what the model says.',
         minimum=1,
     )
+    chat_template: str = _setting(
+        "",
+        "A Jinja file that renders chats instead of the model's own chat template; a relative path "
+        "starts at the workspace folder. Empty means the model's own.",
+    )
     models: ModelSettings = ModelSettings()
     translation: TranslationSettings = TranslationSettings()
     generation: GenerationSettings = GenerationSettings()

@@ -17,6 +17,7 @@ __all__ = [
     "find_templates",
     "no_template",
     "special_tokens",
+    "template_of_file",
 ]
 
 _STANDARD_TOKENS: Final = (
@@ -107,12 +108,17 @@ def no_template(model: str) -> ModelError:
     """Say that a model has no chat template, and what one can do."""
     return ModelError(
         f"{model} has no chat template: it looks like a base model.",
-        "Choose an instruct model, or put a chat_template.jinja beside its tokenizer.",
+        "Choose an instruct model, put a chat_template.jinja beside its tokenizer, or name a "
+        "template's file in `transformers.chatTemplate`.",
     )
 
 
 def find_templates(folder: Path) -> dict[str, ChatTemplate]:
     """Return all chat templates of a model folder by name; empty for a base model."""
+    if folder.is_file() and folder.suffix == ".gguf":
+        found = _from_gguf(folder)
+        if found:
+            return found
     folder = folder if folder.is_dir() else folder.parent
     config = _read_json(folder / "tokenizer_config.json")
     sources = _from_files(folder) or _from_config(config) or _from_processor(folder)
@@ -131,6 +137,29 @@ def special_tokens(folder: Path) -> dict[str, str]:
     """
     folder = folder if folder.is_dir() else folder.parent
     return _special_tokens(folder, _read_json(folder / "tokenizer_config.json"))
+
+
+def template_of_file(path: Path, tokens: Mapping[str, str]) -> ChatTemplate:
+    """Return the template that a user chose instead of the model's own.
+
+    Args:
+        path: A Jinja file.
+        tokens: The special tokens of the model.
+
+    Raises:
+        ModelBrokenError: The file cannot be read.
+    """
+    return ChatTemplate(_read_text(path), str(path), tokens)
+
+
+def _from_gguf(path: Path) -> dict[str, ChatTemplate]:
+    from transformers_ls.chat.gguf import gguf_templates
+
+    sources, tokens = gguf_templates(path)
+    return {
+        name: ChatTemplate(source, f"{path.name} metadata", tokens, name)
+        for name, source in sources.items()
+    }
 
 
 def _from_files(folder: Path) -> dict[str, tuple[str, str]]:
@@ -163,8 +192,13 @@ def _from_config(config: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
 
 def _from_processor(folder: Path) -> dict[str, tuple[str, str]]:
     """Older processors (image and text) keep theirs in a JSON file of its own."""
-    given = _read_json(folder / "chat_template.json").get("chat_template")
-    return {"default": (given, "chat_template.json")} if isinstance(given, str) else {}
+    for name in ("chat_template.json", "processor_config.json"):
+        given = _read_json(folder / name).get("chat_template")
+        if isinstance(given, str):
+            return {"default": (given, name)}
+        if isinstance(given, dict):
+            return {key: (text, name) for key, text in given.items() if isinstance(text, str)}
+    return {}
 
 
 def _special_tokens(folder: Path, config: Mapping[str, Any]) -> dict[str, str]:

@@ -7,7 +7,10 @@ from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from pygls.uris import to_fs_path
 
 from transformers_ls.chat.checking import ChatChecker, CheckContext, CheckProgress
 from transformers_ls.chat.conversation import (
@@ -24,10 +27,12 @@ from transformers_ls.chat.template import (
     choose_template,
     find_templates,
     no_template,
+    special_tokens,
+    template_of_file,
 )
 from transformers_ls.chat.view import PromptViews, Span, TrainedSource
 from transformers_ls.chat.window import window_limit
-from transformers_ls.errors import ModelError, UsageError
+from transformers_ls.errors import ModelError, TransformersLsError, UsageError
 from transformers_ls.lsp.analysis import language_of
 from transformers_ls.lsp.templates import is_template
 from transformers_ls.text.document import Document
@@ -263,6 +268,10 @@ class Chats:
             return await self._server.templates.own(document, model)
         settings = self._server.configuration.for_uri(document.uri)
         names = [model] if model else [*settings.tokenizers, settings.models.chat]
+        if settings.chat_template:
+            path = self._path(document, settings.chat_template)
+            name = model or next(filter(None, names), "")
+            return name, await asyncio.to_thread(_chosen_template, path, name)
         problem: ModelError | None = None
         for name in dict.fromkeys(names):
             try:
@@ -270,6 +279,12 @@ class Chats:
             except ModelError as error:
                 problem = problem or error
         raise problem or ModelError("No model is configured.", "Set `transformers.tokenizers`.")
+
+    def _path(self, document: Document, written: str) -> Path:
+        """Return the path that a setting means: relative ones start at the workspace folder."""
+        folders = [f for f in self._server.workspace.folders if document.uri.startswith(f)]
+        base = to_fs_path(max(folders, key=len)) if folders else None
+        return Path(base or ".") / Path(written).expanduser()
 
     def warm_up(self) -> None:
         """Start the sandbox ahead of the first render, which would otherwise wait for it."""
@@ -288,6 +303,21 @@ class Chats:
         if self._warming is not None:
             await asyncio.wait([self._warming])
         await self._sandbox.close()
+
+
+def _chosen_template(path: Path, model: str) -> dict[str, ChatTemplate]:
+    """Return the template of a file, with the special tokens of a model, if that is here.
+
+    Raises:
+        ModelBrokenError: The file cannot be read.
+    """
+    from transformers_ls.hub.resolve import resolve
+
+    try:
+        tokens = special_tokens(resolve(model).folder)
+    except TransformersLsError:
+        tokens = {}
+    return {"default": template_of_file(path, tokens)}
 
 
 def _templates_of(model: str) -> dict[str, ChatTemplate]:

@@ -46,6 +46,10 @@ NAMED = [{"name": "default", "template": "D"}, {"name": "tool_use", "template": 
             {"chat_template.json": {"chat_template": "P"}, CONFIG: {"chat_template": "C"}},
             {"default": ("C", CONFIG)},
         ),
+        (
+            {"processor_config.json": {"chat_template": {"default": "P", "rag": "R"}}},
+            {"default": ("P", "processor_config.json"), "rag": ("R", "processor_config.json")},
+        ),
         ({CONFIG: {"chat_template": None}}, {}),
         ({CONFIG: {"chat_template": [{"name": "x"}, 7]}}, {}),
         ({}, {}),
@@ -128,3 +132,59 @@ def test_the_tokens_that_classes_set_by_themselves(class_name):
         if name in module._STANDARD_TOKENS and parameter.default
     }
     assert module._CLASS_TOKENS[class_name] == defaults
+
+
+def gguf_file(path, **templates):
+    import gguf
+
+    writer = gguf.GGUFWriter(str(path), "llama")
+    writer.add_token_list(["<unk>", "<s>", "</s>", "é"])
+    writer.add_token_merges(["a b"])
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    writer.add_pad_token_id(99)
+    writer.add_token_types([1, 1, 1, 1])
+    for name, template in templates.items():
+        key = "tokenizer.chat_template" + ("" if name == "default" else f".{name}")
+        writer.add_string(key, template)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    return path
+
+
+def test_templates_of_a_gguf_file(tmp_path):
+    path = gguf_file(tmp_path / "tiny.gguf", default="D é", tool_use="T")
+    found = find_templates(path)
+    assert {name: t.source for name, t in found.items()} == {"default": "D é", "tool_use": "T"}
+    assert found["default"].origin == "tiny.gguf metadata"
+    assert found["default"].special_tokens == {"bos_token": "<s>", "eos_token": "</s>"}
+    assert find_template(path, tools=True).source == "T"
+
+
+def test_a_gguf_file_without_a_template_takes_the_one_beside_it(tmp_path):
+    path = gguf_file(tmp_path / "tiny.gguf")
+    with pytest.raises(ModelError, match="no chat template"):
+        find_template(path)
+    write(tmp_path, {"chat_template.jinja": "J"})
+    assert find_template(path).source == "J"
+
+
+def test_broken_gguf_files(tmp_path):
+    whole = gguf_file(tmp_path / "tiny.gguf", default="D").read_bytes()
+    path = tmp_path / "broken.gguf"
+    for size in range(0, len(whole), 7):
+        path.write_bytes(whole[:size])
+        with pytest.raises(ModelBrokenError, match=r"broken\.gguf"):
+            find_templates(path)
+    path.write_bytes(b"GGUF" + b"\xff" * 500)
+    with pytest.raises(ModelBrokenError):
+        find_templates(path)
+
+
+def test_a_file_that_the_user_chose(tmp_path):
+    write(tmp_path, {"mine.jinja": "M"})
+    template = module.template_of_file(tmp_path / "mine.jinja", {"bos_token": "<s>"})
+    assert (template.source, template.special_tokens) == ("M", {"bos_token": "<s>"})
+    with pytest.raises(ModelBrokenError, match=r"none\.jinja"):
+        module.template_of_file(tmp_path / "none.jinja", {})
