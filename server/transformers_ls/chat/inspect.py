@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from transformers_ls.chat.conversation import Conversation, Message
 from transformers_ls.chat.lint import lint
-from transformers_ls.chat.problems import Problem
+from transformers_ls.chat.problems import Problem, Severity
 from transformers_ls.chat.repairs import repairs
 from transformers_ls.chat.sandbox import RenderRequest, Sandbox, Study
 from transformers_ls.errors import TemplateError
@@ -74,7 +74,10 @@ def examine(
         place = whole
         if study.at is not None and study.at < len(conversation.messages):
             place = conversation.messages[study.at].start, conversation.messages[study.at].end
-        found.append(Problem(REFUSED, "error", study.refusal.message, *place))
+        # What a program adds when it runs may be just what the template misses.
+        partly = conversation.broken and not conversation.exact
+        severity: Severity = "information" if partly else "error"
+        found.append(Problem(REFUSED, severity, study.refusal.message, *place))
     elif study.text is not None:
         found += dropped(conversation, study.text)
         found += _double_bos(conversation, request, study.text)

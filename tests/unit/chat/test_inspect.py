@@ -275,3 +275,18 @@ async def test_what_is_found_in_real_templates(sandbox):
         ("gemma", "reasoning"): {"reasoning-dropped": 0},
         ("gemma", "tools"): {"template-refuses": 1},
     }
+
+
+@shares_a_child
+@pytest.mark.parametrize(
+    ("start", "severity"),
+    [("*history, ", "information"), ("", "error")],
+)
+async def test_what_a_program_may_still_add_is_no_error(sandbox, start, severity):
+    text = f'm = [{start}{{"role": "assistant", "content": "b"}}]'
+    (chat,) = find_conversations("python", text)
+    request = RenderRequest(ALTERNATE, chat.as_chat())
+    problems = (await inspect(chat, text, request, sandbox)).problems
+    assert [(problem.code, problem.severity) for problem in problems] == [
+        ("template-refuses", severity)
+    ]
