@@ -57,6 +57,8 @@ export const DOCUMENT_SELECTOR = [
   { scheme: "vscode-notebook-cell", language: "markdown" },
   { scheme: "vscode-notebook-cell", language: "python" },
   { scheme: "file", pattern: "**/*.ipynb" },
+  // Other extensions open templates as jinja-html and the like.
+  { scheme: "file", pattern: "**/*.{jinja,jinja2}" },
 ];
 
 export type ClientState =
