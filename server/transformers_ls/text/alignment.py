@@ -12,9 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from transformers_ls.text.jsontree import read_json
+from transformers_ls.text.notebook import Places
 from transformers_ls.text.regions.escapes import json_text, python_text
 from transformers_ls.text.regions.model import Region
 from transformers_ls.text.snapshot import Slice, Snapshot
+from transformers_ls.text.wordwise import places_of_words
 
 __all__ = ["Alignment", "align"]
 
@@ -34,6 +37,7 @@ _PYTHON_ATOM = re.compile(
     r"|\r\n|[^\\\r]+|\r",
     re.DOTALL,
 )
+_UNQUOTED = frozenset({"yaml", "prompty", "dotprompt"})
 _JSON = frozenset({"json", "jsonc", "json5", "jsonl", "jsonlines", "ndjson"})
 
 
@@ -82,7 +86,12 @@ def align(snapshot: Snapshot, region: Region, language: str) -> Alignment | None
     source = snapshot.slice(region.start, region.end)
     anchor = max(0, region.anchor - region.start)
     if region.kind in _QUOTED:
-        return _in_literals(source, text, anchor, region.start, language)
+        literal = _in_literals(source, text, anchor, region.start, language)
+        return literal or _in_words(source, text, anchor, region.start, language)
+    if region.kind == "cell":
+        literals = read_json(source)[0]
+        places = Places(source, literals[0].items or literals)
+        return Alignment([region.start + places.start(at) for at in range(len(text) + 1)])
     at = 0 if source.startswith(text) else source.find(text, anchor)
     if at < 0:
         return None
@@ -111,6 +120,13 @@ def _in_literals(
     if len(places) == 1 and isinstance(places[0], range):
         return Alignment(range(places[0].start, end + 1))
     return Alignment([*chain.from_iterable(places), end])
+
+
+def _in_words(source: str, text: str, anchor: int, start: int, language: str) -> Alignment | None:
+    if language not in _UNQUOTED:
+        return None
+    places = places_of_words(source, text, anchor)
+    return Alignment([start + place for place in places]) if places else None
 
 
 def _read(match: re.Match[str], start: int, language: str) -> tuple[str, Sequence[int]]:
