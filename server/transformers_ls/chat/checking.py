@@ -17,9 +17,9 @@ from transformers_ls.chat.sandbox import Sandbox
 from transformers_ls.chat.template import ChatTemplate
 from transformers_ls.chat.window import TokenLimit
 
-__all__ = ["ChatChecker", "CheckContext", "CheckProgress"]
+__all__ = ["LINE_LANGUAGES", "ChatChecker", "CheckContext", "CheckProgress"]
 
-_LINE_LANGUAGES: Final = frozenset({"jsonl", "jsonlines", "ndjson"})
+LINE_LANGUAGES: Final = frozenset({"jsonl", "jsonlines", "ndjson"})
 _FEW_ROWS: Final = 64
 """So many rows are checked where previews render; more get processes of their own."""
 _KEPT_ROWS: Final = 400_000
@@ -76,7 +76,7 @@ class ChatChecker:
             context: What it is checked against.
             count_many: Counts tokens, for `context.limit`; called in threads.
         """
-        by_line = language.lower() in _LINE_LANGUAGES
+        by_line = language.lower() in LINE_LANGUAGES
         rows = text.split("\n") if by_line else [text]
         known = self._known_in(context)
         keys = await asyncio.to_thread(_keys, rows, language)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +21,10 @@ __all__ = [
     "template_of_file",
 ]
 
+_FILES: Final = (
+    *("chat_template.jinja", "tokenizer_config.json", "special_tokens_map.json"),
+    *("chat_template.json", "processor_config.json"),
+)
 _STANDARD_TOKENS: Final = (
     *("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"),
 )
@@ -114,7 +119,31 @@ def no_template(model: str) -> ModelError:
 
 
 def find_templates(folder: Path) -> dict[str, ChatTemplate]:
-    """Return all chat templates of a model folder by name; empty for a base model."""
+    """Return all chat templates of a model folder by name; empty for a base model.
+
+    Remembered until a file changes: previews ask with each key.
+    """
+    return dict(_found(folder, _signature(folder)))
+
+
+def _signature(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Return what changes when one of the files does that templates and tokens are read from."""
+    files = [folder] if folder.is_file() else []
+    home = folder if folder.is_dir() else folder.parent
+    files += [home / name for name in _FILES]
+    files += sorted((home / "additional_chat_templates").glob("*.jinja"))
+    found = []
+    for file in files:
+        try:
+            status = file.stat()
+        except OSError:
+            continue
+        found.append((str(file), status.st_mtime_ns, status.st_size))
+    return tuple(found)
+
+
+@lru_cache(maxsize=32)
+def _found(folder: Path, _signature: object) -> dict[str, ChatTemplate]:
     if folder.is_file() and folder.suffix == ".gguf":
         found = _from_gguf(folder)
         if found:

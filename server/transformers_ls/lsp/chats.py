@@ -5,35 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pygls.uris import to_fs_path
-
-from transformers_ls.chat.checking import ChatChecker, CheckContext, CheckProgress
+from transformers_ls.chat.checking import LINE_LANGUAGES, ChatChecker, CheckContext, CheckProgress
 from transformers_ls.chat.conversation import (
     Conversation,
     find_conversation,
     find_conversations,
 )
 from transformers_ls.chat.dataset import CountMany
+from transformers_ls.chat.documents import no_generation_tags, template_differs
 from transformers_ls.chat.problems import Problem
 from transformers_ls.chat.prompt import PromptRenderer, conversation_request
 from transformers_ls.chat.sandbox import Sandbox
-from transformers_ls.chat.template import (
-    ChatTemplate,
-    choose_template,
-    find_templates,
-    no_template,
-    special_tokens,
-    template_of_file,
-)
+from transformers_ls.chat.template import ChatTemplate, choose_template
 from transformers_ls.chat.view import PromptViews, Span, TrainedSource
 from transformers_ls.chat.window import window_limit
-from transformers_ls.errors import ModelError, TransformersLsError, UsageError
+from transformers_ls.errors import UsageError
 from transformers_ls.lsp.analysis import language_of
+from transformers_ls.lsp.template_choice import TemplateChoice, base_of
 from transformers_ls.lsp.templates import is_template
 from transformers_ls.text.document import Document
 
@@ -44,6 +36,7 @@ __all__ = ["Chats", "RenderOptions", "RenderedChat"]
 
 _ALWAYS_GIVEN: Final = frozenset({"messages", "tools", "documents", "add_generation_prompt"})
 _TEMPLATES_KEPT: Final = 64
+_FIRST_ROWS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +86,7 @@ class Chats:
 
     def __init__(self, server: TransformersServer) -> None:
         self._server = server
+        self._choice = TemplateChoice(server)
         self._sandbox = Sandbox()
         self._views = PromptViews(self._sandbox)
         self._checker = ChatChecker(self._sandbox)
@@ -159,7 +153,7 @@ class Chats:
             TemplateError: The template refused the messages, or broke a limit.
         """
         tools = conversation.tools if options.tools is None else options.tools
-        name, templates = await self.templates(document, model)
+        name, templates = await self._choice.templates(document, model)
         template = choose_template(templates, options.template, tools=bool(tools), model=name)
         request = conversation_request(
             template,
@@ -184,6 +178,21 @@ class Chats:
             variables=await self._variables_of(template),
             tools=request.tools or (),
         )
+
+    async def _of_the_whole(
+        self, document: Document, model: str, template: ChatTemplate
+    ) -> list[Problem]:
+        """Return the problems that are told once for a document."""
+        language, text = language_of(document), document.snapshot.text
+        if language in LINE_LANGUAGES:
+            # Its beginning tells what a dataset is for.
+            text = "\n".join(text.split("\n", _FIRST_ROWS)[:_FIRST_ROWS])
+        conversations = await asyncio.to_thread(find_conversations, language, text)
+        found = no_generation_tags(conversations, template)
+        base = await asyncio.to_thread(base_of, model)
+        if base is not None:
+            found += template_differs(conversations, template, *base)
+        return found
 
     async def _variables_of(self, template: ChatTemplate) -> tuple[str, ...]:
         """Return what a template may be given, found once for each template."""
@@ -234,9 +243,11 @@ class Chats:
             model if counter else "",
         )
         count_many = counter.count_many if counter else None
+        whole = await self._of_the_whole(document, model, template)
         async with aclosing(self._check(document, context, count_many)) as checks:
             async for progress in checks:
-                yield progress
+                problems = sorted((*whole, *progress.problems), key=lambda p: (p.start, p.end))
+                yield replace(progress, problems=tuple(problems))
 
     async def _check(
         self, document: Document, context: CheckContext, count_many: CountMany | None
@@ -253,38 +264,7 @@ class Chats:
         Raises:
             ModelError: None has one.
         """
-        name, templates = await self.templates(document, model)
-        return name, choose_template(templates, model=name)
-
-    async def templates(
-        self, document: Document, model: str | None
-    ) -> tuple[str, dict[str, ChatTemplate]]:
-        """Return the templates of the first configured model that has any, by name.
-
-        Raises:
-            ModelError: None has one.
-        """
-        if is_template(document):
-            return await self._server.templates.own(document, model)
-        settings = self._server.configuration.for_uri(document.uri)
-        names = [model] if model else [*settings.tokenizers, settings.models.chat]
-        if settings.chat_template:
-            path = self._path(document, settings.chat_template)
-            name = model or next(filter(None, names), "")
-            return name, await asyncio.to_thread(_chosen_template, path, name)
-        problem: ModelError | None = None
-        for name in dict.fromkeys(names):
-            try:
-                return name, await asyncio.to_thread(_templates_of, name)
-            except ModelError as error:
-                problem = problem or error
-        raise problem or ModelError("No model is configured.", "Set `transformers.tokenizers`.")
-
-    def _path(self, document: Document, written: str) -> Path:
-        """Return the path that a setting means: relative ones start at the workspace folder."""
-        folders = [f for f in self._server.workspace.folders if document.uri.startswith(f)]
-        base = to_fs_path(max(folders, key=len)) if folders else None
-        return Path(base or ".") / Path(written).expanduser()
+        return await self._choice.template(document, model)
 
     def warm_up(self) -> None:
         """Start the sandbox ahead of the first render, which would otherwise wait for it."""
@@ -303,32 +283,3 @@ class Chats:
         if self._warming is not None:
             await asyncio.wait([self._warming])
         await self._sandbox.close()
-
-
-def _chosen_template(path: Path, model: str) -> dict[str, ChatTemplate]:
-    """Return the template of a file, with the special tokens of a model, if that is here.
-
-    Raises:
-        ModelBrokenError: The file cannot be read.
-    """
-    from transformers_ls.hub.resolve import resolve
-
-    try:
-        tokens = special_tokens(resolve(model).folder)
-    except TransformersLsError:
-        tokens = {}
-    return {"default": template_of_file(path, tokens)}
-
-
-def _templates_of(model: str) -> dict[str, ChatTemplate]:
-    """Return the templates of a model.
-
-    Raises:
-        ModelError: There is no such model, or it has none.
-    """
-    from transformers_ls.hub.resolve import resolve
-
-    templates = find_templates(resolve(model).folder)
-    if not templates:
-        raise no_template(model)
-    return templates
