@@ -65,30 +65,32 @@ class Tag:
 
 
 @lru_cache(maxsize=8)
-def read_lexemes(source: str) -> tuple[Lexeme, ...]:
+def read_lexemes(source: str, *, sound: bool = False) -> tuple[Lexeme, ...]:
     """Return the tokens of a template without white space and comments, as far as they can be read.
 
-    A half-typed tag does not hide what follows: reading goes on at the next opening.
+    A half-typed tag does not hide what follows: reading goes on at the next opening. `sound` says
+    that the template was parsed, so that each token is as jinja read it.
     """
-    return tuple(lexeme for lexeme in _all_lexemes(source) if lexeme.kind not in _NOT_CODE)
+    found = _all_lexemes(source, sound=sound)
+    return tuple(lexeme for lexeme in found if lexeme.kind not in _NOT_CODE)
 
 
-def _all_lexemes(source: str) -> Iterator[Lexeme]:
+def _all_lexemes(source: str, *, sound: bool) -> Iterator[Lexeme]:
     base: int | None = 0
     for _ in range(_RESTARTS):
         if base is None:
             return
-        base = yield from _lexemes_from(source, base)
+        base = yield from _lexemes_from(source, base, sound=sound)
 
 
-def _lexemes_from(source: str, base: int) -> Generator[Lexeme, None, int | None]:
+def _lexemes_from(source: str, base: int, *, sound: bool) -> Generator[Lexeme, None, int | None]:
     """Read from an offset on; return where to go on after what cannot be read."""
     at, last = base, ""
     try:
         for place, kind, text in template_environment().lexer.tokeniter(source[base:], None):
             assert isinstance(place, Place)
             start, at, last = base + place.start, base + place.end, kind
-            if text == "{" and source[at : at + 1] in ("{", "%"):
+            if not sound and text == "{" and source[at : at + 1] in ("{", "%"):
                 return start  # A tag begins in a tag, which was never closed.
             yield Lexeme(kind, text, start, at)
     except TemplateSyntaxError:

@@ -33,7 +33,7 @@ _OBJECT_FIELDS: Final = frozenset({"tool_calls", "parameters", "properties"})
 
 def find_unportable(source: str, root: nodes.Template, names: Names) -> Iterator[Problem]:
     """Find what renders otherwise, or not at all, outside of Python."""
-    lexemes = read_lexemes(source)
+    lexemes = read_lexemes(source, sound=True)
     yield from _constants(lexemes)
     yield from _methods(lexemes, root)
     yield from _objects(lexemes, root)

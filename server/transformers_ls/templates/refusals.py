@@ -34,8 +34,8 @@ _BARRIERS: Final = frozenset({"macro", "call", "generation", "block", "set"})
 def find_refusals(source: str, root: nodes.Template) -> Iterator[Problem]:
     """Find filters and tests that do not exist, and what the sandbox does not allow."""
     environment = template_environment()
-    after = {item.start: index for index, item in enumerate(read_lexemes(source))}
-    lexemes = read_lexemes(source)
+    lexemes = read_lexemes(source, sound=True)
+    after = {item.start: index for index, item in enumerate(lexemes)}
 
     def name_after(node: nodes.Node) -> tuple[int, int]:
         """Return the place of the name behind a `.`, or behind `is` or `is not`."""

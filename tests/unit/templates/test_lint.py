@@ -126,6 +126,12 @@ def test_no_fix_where_a_filter_would_mean_something_else(source):
     assert rendered(repaired(source)) == rendered(source)
 
 
+def test_nested_dictionaries_are_no_tags():
+    assert found("{{ {{'a': 1}: 2}.items() | list | tojson }}") == [
+        ("python-method", "hint", "items")
+    ]
+
+
 def test_a_fix_of_a_slip_names_what_was_meant():
     assert repaired("{{ add_generation_promt }}") == "{{ add_generation_prompt }}"
     assert repaired("{{ 'A' | lowr }}") == "{{ 'A' | lower }}"
