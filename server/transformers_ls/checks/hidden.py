@@ -21,7 +21,7 @@ _HIDDEN = (
 )
 _BLANKS = "\u00a0\u2007\u202f"
 _RUN = re.compile(f"[{_HIDDEN}]+|[{_BLANKS}]{{2,}}")
-_WINDOW = 65_536
+_WINDOW = 16_384
 """How much is searched in one go: the regular expression keeps other threads from running."""
 
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff]")

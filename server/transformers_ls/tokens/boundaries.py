@@ -18,6 +18,9 @@ EXACT_CHARACTERS = 65_536
 _MARGIN = 2_048
 """How much of a longer text is read before and behind the part that was asked for."""
 
+_CONTEXT = 80
+"""How far a rule for cuts looks to either side."""
+
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 
 
@@ -70,24 +73,51 @@ def pieces(counter: Counter, text: str, start: int = 0, end: int | None = None) 
 def pieces_between(counter: Counter, text: str | Slice | Snapshot, start: int, end: int) -> Cut:
     """Return the tokens that touch a range of a text of any length.
 
-    Of a text longer than `EXACT_CHARACTERS` only the neighbourhood of the range is tokenized, from
-    a line's start if one is near. That gives the same tokens almost always, but not for sure.
+    Of a text longer than `EXACT_CHARACTERS` only the neighbourhood of the range is tokenized: from
+    one place to another where cutting is proven to change no token, if there are such places near,
+    or else from a line's start, which is right almost always, but not for sure. `index` then counts
+    from that place on.
     """
     length = text.end - text.start if isinstance(text, Slice) else len(text)
     if length <= EXACT_CHARACTERS:
         whole = text if isinstance(text, str) else text.text
         return Cut(pieces(counter, whole, start, end), counter.exact)
-    low, high = max(0, start - _MARGIN), min(length, end + _MARGIN)
-    part = part_of(text, low, high)
-    if low > 0:
-        line = part.rfind("\n", 0, start - low) + 1
-        low, part = low + line, part[line:]
-    found = pieces(counter, part, start - low, end - low)
+    low, sure_before = _cut_before(counter, text, start)
+    high, sure_behind = _cut_behind(counter, text, end, length)
+    found = pieces(counter, part_of(text, low, high), start - low, end - low)
     moved = [
         Piece(piece.start + low, piece.end + low, piece.id, piece.token, piece.kind, piece.index)
         for piece in found
     ]
-    return Cut(moved, exact=False)
+    return Cut(moved, counter.exact and sure_before and sure_behind)
+
+
+def _cut_before(counter: Counter, text: str | Slice | Snapshot, start: int) -> tuple[int, bool]:
+    """Return a place before a range to read from, and whether that changes no token behind it."""
+    low = max(0, start - _MARGIN)
+    if low == 0:
+        return 0, True
+    part = part_of(text, low, start + _CONTEXT)
+    # Where each part gets a mark of its own, its first tokens are not those of the whole.
+    if not counter.cuts.correction:
+        cuts = [cut for cut in counter.cuts.all(part) if low + cut <= start]
+        if cuts:
+            return low + cuts[-1], True
+    return low + part.rfind("\n", 0, start - low) + 1, False
+
+
+def _cut_behind(
+    counter: Counter, text: str | Slice | Snapshot, end: int, length: int
+) -> tuple[int, bool]:
+    """Return a place behind a range to read to, and whether that changes no token before it."""
+    high = min(length, end + _MARGIN)
+    if high == length:
+        return length, True
+    base = max(0, end - _CONTEXT)
+    for cut in counter.cuts.all(part_of(text, base, high)):
+        if base + cut >= end:
+            return base + cut, True
+    return high, False
 
 
 def part_of(text: str | Slice | Snapshot, start: int, end: int) -> str:

@@ -10,12 +10,14 @@ import pytest
 from transformers_ls.text.snapshot import Slice, Snapshot
 from transformers_ls.tokens.boundaries import EXACT_CHARACTERS, Piece, pieces, pieces_between
 from transformers_ls.tokens.counter import Counter, Encoding
+from transformers_ls.tokens.cuts import NO_CUTS, CutRule
 
 
 class ByTwo:
     """A tokenizer of character pairs, counted from each line's start; `é` is two bytes."""
 
     exact = True
+    cuts = NO_CUTS
     special_tokens = frozenset({"<>"})
 
     def encode(self, text: str) -> Encoding:
@@ -40,6 +42,12 @@ class ByTwo:
         return ["<>" if token == hash("<>") % 1000 else f"t{token}" for token in ids]
 
 
+class ByTwoWithCuts(ByTwo):
+    """The same, of which is known that no token depends on what is in another line."""
+
+    cuts = CutRule(("after line end",))
+
+
 @pytest.fixture
 def counter() -> Counter:
     return ByTwo()  # type: ignore[return-value]
@@ -58,7 +66,9 @@ def test_kinds(counter: Counter) -> None:
     assert pieces(counter, "ab<>é", 5, 6) == []
 
 
-def test_long_texts_are_read_nearby(counter: Counter) -> None:
+@pytest.mark.parametrize("kind", [ByTwo, ByTwoWithCuts])
+def test_long_texts_are_read_nearby(kind: type[ByTwo]) -> None:
+    counter: Counter = kind()  # type: ignore[assignment]
     source = random.Random(1)
     lines = ["x" * source.randrange(1, 120) for _ in range(3000)]
     text = "\n".join(lines)
@@ -67,10 +77,11 @@ def test_long_texts_are_read_nearby(counter: Counter) -> None:
     for form in (text, Snapshot.of(text), Slice(Snapshot.of(f"__{text}__"), 2, 2 + len(text))):
         for start in (0, 70_000, len(text) - 10):
             cut = pieces_between(counter, form, start, start + 500)
-            assert not cut.exact
+            assert cut.exact == (kind is ByTwoWithCuts)
             assert [_place(p) for p in cut.pieces] == [
                 _place(p) for p in wanted if p.end > start and p.start < start + 500
             ]
+    assert not pieces_between(counter, "x" * 70_000, 30_000, 30_010).exact
     short = pieces_between(counter, Slice(Snapshot.of(text), 3, 103), 0, 100)
     assert short.exact
     assert short.pieces == pieces(counter, text[3:103])
