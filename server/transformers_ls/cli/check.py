@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 __all__ = ["add_arguments", "run"]
 
-_LANGUAGES = ("json", "jsonl", "yaml", "python", "prompty", "ipynb")
+_LANGUAGES = ("json", "jsonl", "yaml", "python", "prompty", "ipynb", "jinja")
 _PRINTERS = {"text": print_text, "json": print_json, "sarif": print_sarif}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `check`."""
     parser.epilog = "docs/diagnostics.md of the source tells what each code means."
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="files of chats, JSONL above all")
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="files of chats, chat templates")
     parser.add_argument("-m", "--model", default=DEFAULT_MODEL, metavar="MODEL")
     parser.add_argument(
         "--max-tokens", type=int, metavar="N", help="the longest prompt a chat may make"
@@ -45,7 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
         if language_of_path(path) not in _LANGUAGES:
             raise UsageError(
                 f"{path} is no file of chats.",
-                "Chats are read from .json, .jsonl, .yaml, .py, .prompty and .ipynb files.",
+                "Chats are read from .json, .jsonl, .yaml, .py, .prompty and .ipynb files,"
+                " chat templates from .jinja files.",
             )
     if arguments.max_tokens is not None and arguments.max_tokens < 1:
         raise UsageError("--max-tokens must be at least 1.")
@@ -71,6 +72,11 @@ async def _check_all(arguments: argparse.Namespace) -> tuple[list[Found], Datase
     from transformers_ls.tokens.tokenizers import load_counter
     from transformers_ls.tokens.window import context_window
 
+    templates = [path for path in arguments.paths if language_of_path(path) == "jinja"]
+    found = [problem for path in templates for problem in _check_template(path)]
+    chats = [path for path in arguments.paths if path not in templates]
+    if not chats:  # A template is checked by itself: no model is needed.
+        return found, DatasetReport(None)
     folder = resolve(arguments.model).folder
     template = find_template(folder, model=arguments.model)
     counter = load_counter(folder)
@@ -81,9 +87,8 @@ async def _check_all(arguments: argparse.Namespace) -> tuple[list[Found], Datase
 
     checkers: dict[str, DatasetChecker] = {}
     report = DatasetReport(limit.tokens if limit else None)
-    found = []
     try:
-        for path in arguments.paths:
+        for path in chats:
             language = language_of_path(path)
             if language not in checkers:
                 checkers[language] = DatasetChecker(
@@ -99,6 +104,19 @@ async def _check_all(arguments: argparse.Namespace) -> tuple[list[Found], Datase
         for checker in checkers.values():
             await checker.close()
     return found, report
+
+
+def _check_template(path: str) -> Iterator[Found]:
+    """Return the problems of a chat template; hints are for those who are writing it."""
+    from pathlib import Path
+
+    from transformers_ls.chat.template import special_tokens
+    from transformers_ls.templates.lint import lint
+
+    text = read_text(path)
+    # Without a tokenizer beside it, the template may use the usual special tokens.
+    problems = lint(text, special_tokens(Path(path).absolute().parent))
+    return _placed(path, text, 0, [one for one in problems if one.severity != "hint"])
 
 
 async def _check(
