@@ -37,8 +37,12 @@ STATEMENTS = {
     "continued": "a = \\\nb = 1\n|c = 2\n",
     "deep": "a\n         def f(): ...\n|        def g(): ...\n",
 }
-PARAGRAPHS = {"blank lines": "\n|a\n \t\r\n|b\r\nc\r\r|d\n\u2028\n|", "one line": "a b"}
-LINES = {"all line ends": "a\n|b\r\n|c\r|d\u2028e"}
+PARAGRAPHS = {
+    "blank lines": "\n|a\n \t\r\n|b\r\nc\r\r|d\n\u2028\n|",
+    "one line": "a b",
+    "empty lines": "a\n\n\n\n|b\n",
+}
+LINES = {"empty lines": "a\r\n\r\n\n|b", "all line ends": "a\n|b\r\n|c\r|d\u2028e"}
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from transformers_ls.text.regions import (
     plain,
     region_at,
     regions_of,
+    sections,
 )
 from transformers_ls.text.regions.index import PieceRegions
 from transformers_ls.text.regions.model import Found
@@ -85,8 +86,9 @@ def rows(regions: Sequence[Region]) -> list[Row | None]:
 def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make pieces so small that a text of a few lines has many of them."""
     monkeypatch.setattr(cuts, "WINDOW", 256)
-    for name, value in {"WINDOW": 256, "_LEAST": 24, "_SEEN": 16, "_ROW": 64, "_LONG": 12}.items():
+    for name, value in {"WINDOW": 256, "_LEAST": 24, "_SEEN": 16, "_ROW": 64, "LONG": 12}.items():
         monkeypatch.setattr(pieces, name, value)
+    monkeypatch.setattr(sections, "LONG", 12)
     for name, value in {"LEAF_SIZE": 32, "BLOCK_WIDTH": 4}.items():
         monkeypatch.setattr(chunks, name, value)
     for name, value in {"_SMALL_LEAF": 8, "_SMALL_BLOCK": 2}.items():

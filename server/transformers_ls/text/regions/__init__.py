@@ -14,7 +14,7 @@ from transformers_ls.text.snapshot import Snapshot
 
 __all__ = ["LARGEST", "Region", "Regions", "find_regions", "region_at", "regions_of"]
 
-LARGEST = 1 << 25
+LARGEST = 1 << 24
 """A document of more code points is counted as a whole; no regions are looked for in it."""
 _WIDEST_ROW = 1 << 22
 """Rows of a dataset are longer than paragraphs; a longer one than this is not understood."""

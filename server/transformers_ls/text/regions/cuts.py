@@ -51,18 +51,20 @@ _LOOK_BACK = 256
 
 
 def before_lines(text: str) -> Iterator[int]:
-    """Yield the start of each line but the first."""
+    """Yield the start of each line but the first; of empty ones, none."""
     for match in LINE_BREAK.finditer(text):
-        yield match.end()
+        if not text.startswith(("\r", "\n"), match.end()):
+            yield match.end()
 
 
 def before_paragraphs(text: str) -> Iterator[int]:
-    """Yield the end of each blank line."""
+    """Yield the start of each line that follows a blank one; of empty ones, none."""
     start = 0
     for match in LINE_BREAK.finditer(text):
-        if not text[start : match.start()].strip():
-            yield match.end()
+        blank = not text[start : match.start()].strip()
         start = match.end()
+        if blank and not text.startswith(("\r", "\n"), start):
+            yield start
 
 
 def before_blocks(text: str) -> Iterator[int]:

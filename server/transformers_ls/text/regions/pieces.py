@@ -18,7 +18,7 @@ from transformers_ls.text.difference import change_between
 from transformers_ls.text.regions.model import Found, Region
 from transformers_ls.text.snapshot import Slice, Snapshot
 
-__all__ = ["Piece", "Pieces", "Reader"]
+__all__ = ["LONG", "Piece", "Pieces", "Reader"]
 
 WINDOW = 8192
 """How much text is looked at for the end of a piece; more only when there is no cut in it."""
@@ -28,7 +28,7 @@ _LEAST = WINDOW // 4
 _SEEN = 64
 _ROW = 1024
 """How much after and, at most, before a cut decides whether it is taken."""
-_LONG = 1024
+LONG = 1024
 """A longer body that stands in the source as it is becomes a slice."""
 
 
@@ -46,7 +46,7 @@ class Reader:
 
     cuts: Callable[[str], Iterator[int]]
     read: Callable[[str], Found]
-    widest: int = 1 << 20
+    widest: int = 1 << 18
     sections: bool = False
 
 
@@ -208,7 +208,7 @@ def _chosen(text: str, cuts: list[int]) -> int:
 def _without_long_body(region: Region, text: str) -> tuple[Region, tuple[int, int] | None]:
     """Return a region and, when its body is long and stands in the text, its place instead of it."""
     body = region.text
-    if len(body) < _LONG:
+    if len(body) < LONG:
         return region, None
     at = text.find(body, region.start, region.end)
     if at < 0:

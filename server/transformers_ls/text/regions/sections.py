@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from transformers_ls.text.regions.index import PieceRegions
 from transformers_ls.text.regions.model import Heading, Region, in_document_order
+from transformers_ls.text.regions.pieces import LONG
 from transformers_ls.text.snapshot import Slice
 
 __all__ = ["SectionRegions"]
@@ -75,7 +76,8 @@ class SectionRegions(PieceRegions):
         start = self.pieces.starts[index] + heading.start
         end = self._content_end(start, self._next_heading(index, heading))
         anchor = self.pieces.starts[index] + heading.anchor
-        body = Slice(snapshot, start, end)
+        long = end - start >= LONG
+        body = Slice(snapshot, start, end) if long else snapshot.slice(start, end)
         return Region("section", start, end, heading.title, body, anchor=anchor)
 
     def _next_heading(self, index: int, heading: Heading) -> int:

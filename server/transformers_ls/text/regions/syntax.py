@@ -42,9 +42,10 @@ class Syntax:
         def read(offset: int, _point: Point) -> bytes:
             return source[offset : offset + _PIECE]
 
-        # The parser holds the interpreter's lock. Called back for each piece, it lets other
-        # threads run in between; given all bytes at once, it would stall them for 0.3 s a MB.
-        self._tree = Parser(_language(grammar)).parse(read)
+        # The parser holds the interpreter's lock. Called back for each piece, and while it balances
+        # the tree at the end, it lets other threads run in between; given all bytes at once, it
+        # would stall them for 0.3 s a MB.
+        self._tree = Parser(_language(grammar)).parse(read, progress_callback=_go_on)
         self.root: Node = self._tree.root_node
         self._points = (
             None
@@ -88,6 +89,11 @@ class Syntax:
             yield node
             if node is self.root or node.type in containers:
                 stack.extend(reversed(node.children))
+
+
+def _go_on(_offset: int, _has_error: bool) -> bool:
+    """Say that the parser shall not stop."""
+    return False
 
 
 def _count(data: bytes) -> int:
