@@ -3,6 +3,7 @@ import { commands, Disposable, type ExtensionContext, window, workspace } from "
 import { ChatPreviews } from "./chatPreviews";
 import { Server } from "./client";
 import { CountItem } from "./counts";
+import { FolderCounts } from "./folderCounts";
 import { installModel } from "./install";
 import { NAME } from "./log";
 import { previewCommands } from "./previewCommands";
@@ -29,9 +30,11 @@ export async function activate(context: ExtensionContext): Promise<void> {
   const runs = new Runs(running, previews, log);
   const chats = new ChatPreviews(running, context.workspaceState);
   const colours = new TokenColours(running);
+  const folders = new FolderCounts(running);
   context.subscriptions.push(
     log,
     running,
+    folders,
     colours,
     new StatusItem(running, log),
     new CountItem(running),
@@ -63,6 +66,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
   });
   command("colourTokens", () => colours.toggle());
   command("installModel", () => installModel(running));
+  command("countTokensInFolder", (argument) => folders.count(argument));
   command("runTask", () => runTask(running, runs, context));
   for (const [id, task] of [
     ["summarizeSelection", { id: "summarize", needsLanguage: false }],
@@ -85,6 +89,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
   context.subscriptions.push(await watchPython(running));
   // Activation ends before the server is up: an editor never waits for it.
   void running.restart();
+  void chats.restore();
 }
 
 export async function deactivate(): Promise<void> {

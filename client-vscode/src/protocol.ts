@@ -13,6 +13,13 @@ export const STATUS = "transformers/status";
 /** The command of code actions; here it opens a preview instead of editing at the end. */
 export const RUN_COMMAND = "transformers.run";
 export const INSTALL_COMMAND = "transformers.install";
+export const COUNT_FOLDER_COMMAND = "transformers.countFolder";
+
+export interface FolderReport {
+  markdown: string;
+  files: number;
+  tokens: Record<string, number>;
+}
 
 export interface RunParams {
   task: string;

@@ -21,6 +21,8 @@ __all__ = [
     "CountParams",
     "CountResult",
     "EngineInfo",
+    "FolderParams",
+    "FolderReport",
     "InstallParams",
     "MessageInfo",
     "ModelCounts",
@@ -321,6 +323,23 @@ class Status:
     message: str
     tokenizers: list[TokenizerInfo]
     engine: EngineInfo
+
+
+@attrs.define(slots=False, eq=False, repr=False)
+class FolderParams:
+    """Which folder to count."""
+
+    uri: str
+
+
+@attrs.define(slots=False, eq=False, repr=False)
+class FolderReport:
+    """The tokens of a folder's files, as they are on disk."""
+
+    markdown: str
+    files: int
+    tokens: dict[str, int]
+    """By model."""
 
 
 @attrs.define(slots=False, eq=False, repr=False)

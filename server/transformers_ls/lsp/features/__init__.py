@@ -20,6 +20,7 @@ def register(server: TransformersServer) -> None:
         completion,
         count,
         diagnostic,
+        folder,
         hover,
         inlay_hint,
         lifecycle,
@@ -45,6 +46,7 @@ def register(server: TransformersServer) -> None:
         run,
         status,
         commands,
+        folder,
         text_document_content,
     ):
         feature.register(server)
