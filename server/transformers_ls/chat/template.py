@@ -161,9 +161,20 @@ def _found(folder: Path, _signature: object) -> dict[str, ChatTemplate]:
 def special_tokens(folder: Path) -> dict[str, str]:
     """Return the special tokens that a model's template is given, by name.
 
+    Remembered until a file changes: completions ask with each key.
+
     Raises:
         ModelBrokenError: The files that should hold them cannot be read.
     """
+    return dict(_tokens_found(folder, _signature(folder)))
+
+
+@lru_cache(maxsize=32)
+def _tokens_found(folder: Path, _signature: object) -> dict[str, str]:
+    if folder.is_file() and folder.suffix == ".gguf":
+        from transformers_ls.chat.gguf import gguf_templates
+
+        return gguf_templates(folder)[1]
     folder = folder if folder.is_dir() else folder.parent
     return _special_tokens(folder, _read_json(folder / "tokenizer_config.json"))
 
