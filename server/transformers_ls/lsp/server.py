@@ -224,11 +224,12 @@ class TransformersServer(LanguageServer):
 
     def _on_tokenizer(self, _entry: Entry) -> None:
         # Called in a loader's thread; one refresh asks for everything. A load may outlive its
-        # session, whose loop is then closed.
-        if self._loop is not None:
+        # session, whose loop is then closed, or end with it: the attribute is read once.
+        loop = self._loop
+        if loop is not None:
             with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self.refresher.soon)
-                self._loop.call_soon_threadsafe(self.status.soon)
+                loop.call_soon_threadsafe(self.refresher.soon)
+                loop.call_soon_threadsafe(self.status.soon)
 
     def _on_runs(self) -> None:
         self.status.soon()
