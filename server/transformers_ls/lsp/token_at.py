@@ -56,7 +56,7 @@ def _describe(
             place = " · as it stands in the file"
         else:
             text, index = region.body, inside
-    cut = pieces_between(counter, text, index, index + 1)
+    cut = pieces_between(counter, text, index, index + 1, near=True)
     if not cut.pieces:
         return ""
     about = "" if cut.exact else "≈ "
@@ -76,4 +76,3 @@ def _tokens(cut: Cut, text: str | Slice | Snapshot) -> str:
         return f"token {shown} · id {first.id} · {spelling}{part}"
     ids = ", ".join(f"{piece.id} {code(visible(piece.token))}" for piece in cut.pieces)
     return f"{shown} is {len(cut.pieces)} tokens of bytes: {ids}"
-

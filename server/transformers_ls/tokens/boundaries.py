@@ -70,20 +70,36 @@ def pieces(counter: Counter, text: str, start: int = 0, end: int | None = None) 
     ]
 
 
-def pieces_between(counter: Counter, text: str | Slice | Snapshot, start: int, end: int) -> Cut:
+def pieces_between(
+    counter: Counter,
+    text: str | Slice | Snapshot,
+    start: int,
+    end: int,
+    *,
+    near: bool = False,
+) -> Cut:
     """Return the tokens that touch a range of a text of any length.
 
     Of a text longer than `EXACT_CHARACTERS` only the neighbourhood of the range is tokenized: from
     one place to another where cutting is proven to change no token, if there are such places near,
     or else from a line's start, which is right almost always, but not for sure. `index` then counts
     from that place on.
+
+    Args:
+        counter: The tokenizer.
+        text: The text.
+        start: Where the range begins, in code points of the text.
+        end: Where it ends.
+        near: Read no more than the neighbourhood of a shorter text, too, where that is proven.
     """
     length = text.end - text.start if isinstance(text, Slice) else len(text)
-    if length <= EXACT_CHARACTERS:
-        whole = text if isinstance(text, str) else text.text
-        return Cut(pieces(counter, whole, start, end), counter.exact)
+    short = length <= EXACT_CHARACTERS
+    if short and not near:
+        return _whole(counter, text, start, end)
     low, sure_before = _cut_before(counter, text, start)
     high, sure_behind = _cut_behind(counter, text, end, length)
+    if short and not (sure_before and sure_behind):
+        return _whole(counter, text, start, end)
     found = pieces(counter, part_of(text, low, high), start - low, end - low)
     moved = [
         Piece(piece.start + low, piece.end + low, piece.id, piece.token, piece.kind, piece.index)
@@ -92,17 +108,22 @@ def pieces_between(counter: Counter, text: str | Slice | Snapshot, start: int, e
     return Cut(moved, counter.exact and sure_before and sure_behind)
 
 
+def _whole(counter: Counter, text: str | Slice | Snapshot, start: int, end: int) -> Cut:
+    whole = text if isinstance(text, str) else text.text
+    return Cut(pieces(counter, whole, start, end), counter.exact)
+
+
 def _cut_before(counter: Counter, text: str | Slice | Snapshot, start: int) -> tuple[int, bool]:
     """Return a place before a range to read from, and whether that changes no token behind it."""
     low = max(0, start - _MARGIN)
-    if low == 0:
-        return 0, True
     part = part_of(text, low, start + _CONTEXT)
     # Where each part gets a mark of its own, its first tokens are not those of the whole.
     if not counter.cuts.correction:
         cuts = [cut for cut in counter.cuts.all(part) if low + cut <= start]
         if cuts:
             return low + cuts[-1], True
+    if low == 0:
+        return 0, True
     return low + part.rfind("\n", 0, start - low) + 1, False
 
 
@@ -111,13 +132,11 @@ def _cut_behind(
 ) -> tuple[int, bool]:
     """Return a place behind a range to read to, and whether that changes no token before it."""
     high = min(length, end + _MARGIN)
-    if high == length:
-        return length, True
     base = max(0, end - _CONTEXT)
     for cut in counter.cuts.all(part_of(text, base, high)):
         if base + cut >= end:
             return base + cut, True
-    return high, False
+    return high, high == length
 
 
 def part_of(text: str | Slice | Snapshot, start: int, end: int) -> str:

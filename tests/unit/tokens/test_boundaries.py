@@ -89,3 +89,16 @@ def test_long_texts_are_read_nearby(kind: type[ByTwo]) -> None:
 
 def _place(piece: Piece) -> tuple[int, int, int]:
     return piece.start, piece.end, piece.id
+
+
+def test_short_texts_are_read_nearby_when_asked_and_proven() -> None:
+    text = "\n".join("abcdefg"[: 1 + n % 7] for n in range(200))
+    plain: Counter = ByTwo()  # type: ignore[assignment]
+    cutting: Counter = ByTwoWithCuts()  # type: ignore[assignment]
+    for start in range(0, len(text), 7):
+        wanted = pieces_between(plain, text, start, start + 3)
+        assert pieces_between(plain, text, start, start + 3, near=True) == wanted
+        near = pieces_between(cutting, text, start, start + 3, near=True)
+        assert near.exact
+        assert [_place(p) for p in near.pieces] == [_place(p) for p in wanted.pieces]
+        assert max((p.index for p in near.pieces), default=0) < 8
