@@ -131,7 +131,9 @@ async def _prompt(server: TransformersServer, document: Document, offset: int) -
         return f"*{escape(str(error))}*"
     except TimeoutError:
         return ""
-    text = chat.text
+    from transformers_ls.lsp.templated import rendered_message
+
+    text = rendered_message(chat, offset) or chat.text
     if len(text) > _PROMPT_CHARACTERS:
         text = f"{text[:_PROMPT_CHARACTERS]}\n…"
     # The fence is longer than any run of backticks inside, so that the prompt stays plain text.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
@@ -12,12 +14,21 @@ from transformers_ls.lsp.documents import from_lsp_position, to_lsp_range
 
 if TYPE_CHECKING:
     from transformers_ls.lsp.server import TransformersServer
+    from transformers_ls.lsp.templated import TemplatedCounts
+    from transformers_ls.tokens.parts import Part
 
 _PLACEHOLDER = re.compile(r"\{(tokens|percent|window|model|kind)\}")
 
 
 def register(server: TransformersServer) -> None:
     """Add the inlay hint handler."""
+
+    @cache
+    def templated() -> TemplatedCounts:
+        # Made, and imported, with the first chat that is opened.
+        from transformers_ls.lsp.templated import TemplatedCounts
+
+        return TemplatedCounts(server)
 
     @server.feature(types.TEXT_DOCUMENT_INLAY_HINT)
     async def on_inlay_hint(params: types.InlayHintParams) -> list[types.InlayHint]:
@@ -41,6 +52,9 @@ def register(server: TransformersServer) -> None:
         )
         if not counted.ready:
             return []
+        parts: Mapping[int, Part] = {}
+        if any(region.kind == "message" for region in regions):
+            parts = await templated().of(document, settings.tokenizers[0], first, last)
         hints = []
         for region, tokens in zip(regions, counted.tokens, strict=True):
             if tokens < hint.min_tokens:
@@ -52,6 +66,11 @@ def register(server: TransformersServer) -> None:
                 continue
             position = to_lsp_range(snapshot, region.anchor, region.anchor, encoding).start
             tooltip = f"{region.kind}: {number} tokens of {display_name(counted.model)}"
+            part = parts.get(region.start) if region.kind == "message" else None
+            if part is not None:
+                whole = format_tokens(part.tokens, exact=part.exact)
+                label += f" → {whole} in the prompt"
+                tooltip += f"; {whole} with all that the chat template writes for it"
             hints.append(types.InlayHint(position, label, padding_left=True, tooltip=tooltip))
         return hints
 

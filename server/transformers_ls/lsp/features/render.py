@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from lsprotocol import types
 
 from transformers_ls.errors import UsageError
-from transformers_ls.lsp.chats import RenderedChat, RenderOptions
 from transformers_ls.lsp.counting import Counted, count_texts
 from transformers_ls.lsp.documents import from_lsp_position, to_lsp_range
 from transformers_ls.lsp.messages import (
@@ -26,6 +25,7 @@ from transformers_ls.text.document import Document
 
 if TYPE_CHECKING:
     from transformers_ls.chat.conversation import Message
+    from transformers_ls.lsp.chats import RenderedChat, RenderOptions
     from transformers_ls.lsp.server import TransformersServer
     from transformers_ls.tokens.parts import Part
 
@@ -75,6 +75,8 @@ def _options(params: RenderParams) -> RenderOptions:
         raise UsageError("`tools` must be a list of schemas, or false for none.")
     if kwargs is not None and not isinstance(kwargs, dict):
         raise UsageError("`kwargs` must be a JSON object.")
+    from transformers_ls.lsp.chats import RenderOptions
+
     return RenderOptions(
         add_generation_prompt=params.add_generation_prompt,
         template=params.template_name,
