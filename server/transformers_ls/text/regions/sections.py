@@ -22,7 +22,19 @@ class SectionRegions(PieceRegions):
 
     def all(self) -> Sequence[Region]:
         """Return every region, in document order, outer before inner."""
-        return self.between(0, len(self.pieces.snapshot))
+        regions = list(super().all())
+        headings = [
+            (self.pieces.starts[index] + heading.start, index, heading)
+            for index in range(len(self.pieces.rows))
+            for heading in self.pieces.found(index).headings
+        ]
+        # From the last to the first: the next heading of each level or a higher one is known.
+        following = [len(self.pieces.snapshot)] * (_DEEPEST + 1)
+        for start, index, heading in reversed(headings):
+            regions.append(self._section(index, heading, following[heading.level]))
+            for level in range(heading.level, _DEEPEST + 1):
+                following[level] = start
+        return in_document_order(regions)
 
     def at(self, offset: int) -> Region | None:
         """Return the innermost region that holds an offset; its very end is still in it."""
@@ -31,7 +43,7 @@ class SectionRegions(PieceRegions):
         if found is not None and offset < found.end:
             return found
         for index, heading in self._headings_around(offset):
-            section = self._section(index, heading)
+            section = self._section(index, heading, self._next_heading(index, heading))
             if offset < section.end:
                 return section
             if offset == section.end and found is None:
@@ -44,7 +56,7 @@ class SectionRegions(PieceRegions):
         for index in self.pieces.span(start, end):
             first = self.pieces.starts[index]
             regions += [
-                self._section(index, heading)
+                self._section(index, heading, self._next_heading(index, heading))
                 for heading in self.pieces.found(index).headings
                 if start <= heading.anchor + first <= end
             ]
@@ -71,10 +83,10 @@ class SectionRegions(PieceRegions):
                     level = heading.level
                     yield index, heading
 
-    def _section(self, index: int, heading: Heading) -> Region:
+    def _section(self, index: int, heading: Heading, following: int) -> Region:
         snapshot = self.pieces.snapshot
         start = self.pieces.starts[index] + heading.start
-        end = self._content_end(start, self._next_heading(index, heading))
+        end = self._content_end(start, following)
         anchor = self.pieces.starts[index] + heading.anchor
         long = end - start >= LONG
         body = Slice(snapshot, start, end) if long else snapshot.slice(start, end)
