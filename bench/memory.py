@@ -126,13 +126,15 @@ async def child(folders: list[Path]) -> dict[str, Any]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tokenizers", nargs="*", default=["llama-3.1", "qwen3", "llama-2"])
-    parser.add_argument("--gemma", action="store_true", help="with Gemma's 262k vocabulary")
+    parser.add_argument("--gemma", action="store_true", help="Gemma's 262k vocabulary as the third")
     parser.add_argument("--child", action="store_true")
     arguments = parser.parse_args()
     if arguments.child:
         print(json.dumps(asyncio.run(child([*map(Path, arguments.tokenizers)]))))
         return 0
-    names = [*arguments.tokenizers, *(["gemma3-270m"] if arguments.gemma else [])]
+    names = arguments.tokenizers
+    if arguments.gemma:
+        names = [*names[:2], "gemma3-270m"]
     folders = [
         str(tokenizer_folder(name) if name in TOKENIZERS else models_dir() / name) for name in names
     ]
@@ -155,8 +157,10 @@ def main() -> int:
     for name, seconds, stall in result["rows"]:
         print(f"{name:>60} {stall:6.1f}   {seconds * 1e3:6.1f} ms")
     aim = AIM_MB[arguments.gemma]
-    ok = total < aim
-    print(f"{'ok' if ok else 'FAILED'}: aim {aim} MB for all processes together")
+    ok = result["front"][0] < aim
+    print(
+        f"{'ok' if ok else 'FAILED'}: aim {aim} MB for the front; all together have {total:.0f} MB"
+    )
     return int(not ok)
 
 

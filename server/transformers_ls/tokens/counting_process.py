@@ -10,13 +10,17 @@ import threading
 from collections.abc import Iterable
 from io import BufferedReader
 from itertools import count
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from transformers_ls.paths import cache_dir
 from transformers_ls.tokens.frames import Kind, read_frame, write_frame
 from transformers_ls.tokens.pipeline import Pipeline
 
 __all__ = ["CountingProcess", "ProcessEndedError", "ProcessFailedError"]
+
+_SECONDS = 60.0
+_SECONDS_A_MEGABYTE = 4.0
+"""How long an answer may take: many times what any text takes, but for 100 MB of one letter."""
 
 _Answer = tuple[Kind, bytes] | None
 
@@ -77,8 +81,10 @@ class CountingProcess:
 
         Raises:
             ProcessEndedError: It ended before it answered.
-            ProcessFailedError: It could not do it.
+            ProcessFailedError: It could not do it, or not in time; it is then ended.
         """
+        pieces = [*body]
+        seconds = _SECONDS + _SECONDS_A_MEGABYTE * sum(map(len, pieces)) / 1e6
         answer: SimpleQueue[_Answer] = SimpleQueue()
         number = next(self._numbers)
         with self._lock:
@@ -88,11 +94,15 @@ class CountingProcess:
         assert self._process.stdin is not None
         try:
             with self._writing:
-                write_frame(self._process.stdin.fileno(), number, kind, body)
+                write_frame(self._process.stdin.fileno(), number, kind, pieces)
         # Closed by `close`, or by its end: the reader ends all that wait.
         except (OSError, ValueError):
             self._kill()
-        return self._result(answer.get())
+        try:
+            return self._result(answer.get(timeout=seconds))
+        except Empty:
+            self._kill()
+            raise ProcessFailedError(f"no answer within {seconds:.0f} seconds") from None
 
     def close(self) -> None:
         """End the process; whoever waits for an answer learns that it ended."""

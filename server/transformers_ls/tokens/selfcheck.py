@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["check", "main"]
 
 
+_SHORT = 300
+"""Code points."""
+
+
 def check(path: Path) -> dict[str, Any]:
     """Return what is to know about a tokenizer.json: see `Pipeline`.
 
@@ -60,8 +64,10 @@ def check(path: Path) -> dict[str, Any]:
 
 
 def _holds(rule: CutRule, reference: Tokenizer, texts: list[str]) -> bool:
-    """Tell whether the counts of parts add up to those of wholes: the probes in rows of 40."""
-    rows = ["\n".join(texts[start : start + 40]) for start in range(0, len(texts), 40)]
+    """Tell whether the counts of parts add up to those of wholes: short probes in rows of 40."""
+    # The long probes go through all characters, which is not what cuts depend on.
+    short = [text for text in texts if len(text) <= _SHORT]
+    rows = ["\n".join(short[start : start + 40]) for start in range(0, len(short), 40)]
     parts = [rule.parts(row) for row in rows]
     flat = [part for row in parts for part in row]
     wholes = reference.encode_batch(rows, add_special_tokens=False)

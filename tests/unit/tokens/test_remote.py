@@ -141,6 +141,20 @@ def test_a_failure_says_what_but_not_on_which_text(far: RemoteCounter) -> None:
     assert far.count("Hi") > 0
 
 
+def test_a_text_that_takes_too_long_is_an_error(
+    far: RemoteCounter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far.encode("load the reference")
+    pid = far.pid
+    with monkeypatch.context() as patch:
+        patch.setattr(counting_process, "_SECONDS", 0.05)
+        patch.setattr(counting_process, "_SECONDS_A_MEGABYTE", 0.0)
+        with pytest.raises(ModelBrokenError, match="no answer within 0 seconds"):
+            far.encode("The quick brown fox.\n" * 100_000)
+    assert gone(pid)
+    assert far.count("Hi") > 0
+
+
 def test_a_short_text_does_not_wait_for_a_long_one(far: RemoteCounter) -> None:
     order: list[str] = []
     started = threading.Event()
