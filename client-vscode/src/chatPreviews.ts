@@ -8,9 +8,6 @@ import {
   languages,
   type Memento,
   Range,
-  type Tab,
-  TabInputText,
-  TabInputTextDiff,
   type TextDocument,
   type TextDocumentContentProvider,
   type TextEditor,
@@ -22,6 +19,7 @@ import {
 import { ChatPreview } from "./chatPreview";
 import type { Server } from "./client";
 import { Coalesced, Debounced, Throttled } from "./flow";
+import { OpenPreviews, shownUris, urisOf } from "./openPreviews";
 import { headline, legend } from "./previewHeadline";
 import { PreviewMarks, rangesOf } from "./previewMarks";
 import { PreviewOptionsStore } from "./previewOptions";
@@ -37,6 +35,7 @@ const TOP = new Range(0, 0, 0, 0);
 
 export class ChatPreviews implements TextDocumentContentProvider, CodeLensProvider, Disposable {
   readonly store: PreviewOptionsStore;
+  private readonly opened: OpenPreviews;
   private readonly previews = new Map<string, ChatPreview>();
   private readonly dirty = new Set<ChatPreview>();
   private readonly undetailed = new Set<ChatPreview>();
@@ -57,6 +56,7 @@ export class ChatPreviews implements TextDocumentContentProvider, CodeLensProvid
     memento: Memento,
   ) {
     this.store = new PreviewOptionsStore(memento);
+    this.opened = new OpenPreviews(memento);
     const refreshAll = () => {
       this.refresh(() => true);
     };
@@ -113,8 +113,20 @@ export class ChatPreviews implements TextDocumentContentProvider, CodeLensProvid
     if (document === undefined || isPreview(document.uri)) {
       throw new UserError("No file is open.", "Open a file with chat messages.");
     }
-    const shown = await this.prepare(previewUri(document.uri));
-    await window.showTextDocument(shown, {
+    const uri = previewUri(document.uri);
+    await this.openBeside(uri);
+    await this.opened.add(uri);
+  }
+
+  /** Opens again what was open before the window was reloaded, where its document still is. */
+  async restore(): Promise<void> {
+    for (const uri of await this.opened.missing()) {
+      await this.openBeside(uri);
+    }
+  }
+
+  private async openBeside(uri: Uri): Promise<void> {
+    await window.showTextDocument(await this.prepare(uri), {
       viewColumn: ViewColumn.Beside,
       preserveFocus: true,
       preview: false,
@@ -231,20 +243,16 @@ export class ChatPreviews implements TextDocumentContentProvider, CodeLensProvid
   }
 
   private forget(closed: readonly Uri[]): void {
-    const open = window.tabGroups.all.flatMap(({ tabs }) => tabs).flatMap(urisOf);
+    const open = shownUris();
     for (const uri of closed) {
       // A tab that moves to another group is also reported as closed.
       if (!open.some((other) => isSame(other, uri))) {
         this.previews.get(uri.toString())?.cancelDetails();
         this.previews.delete(uri.toString());
+        if (isPreview(uri)) {
+          void this.opened.remove(uri);
+        }
       }
     }
   }
-}
-
-function urisOf({ input }: Tab): Uri[] {
-  if (input instanceof TabInputText) {
-    return [input.uri];
-  }
-  return input instanceof TabInputTextDiff ? [input.original, input.modified] : [];
 }

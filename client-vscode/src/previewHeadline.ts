@@ -34,33 +34,34 @@ export function headline(preview: ChatPreview): Command[] {
   }
   const { kwargs = {}, addGenerationPrompt = true } = preview.options;
   const given = Object.entries(kwargs).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
-  const { model, templateName, templates, templateSource, sample } = result;
+  const { model, templateName, templates, templateSource, variables, sample } = result;
   const lenses = [
     ...found,
-    say(`${problem === undefined ? "" : "below the last prompt: "}${size(result)}`),
-    ...(sample === undefined
-      ? []
-      : [lens(`sample ${sample}`, COMMANDS.sample, "Choose another sample chat")]),
-    lens(modelName(model), COMMANDS.model, `${model}: choose another model`),
-    lens(
-      templates.length > 1 ? `template ${templateName}` : "template",
-      COMMANDS.template,
-      `The chat template comes from ${templateSource}`,
-    ),
+    say(`${problem === undefined ? "" : "below the last prompt: "}${size(result)}`, sizes(result)),
+    lens(modelName(model), COMMANDS.model, `${model}, template of ${templateSource}`),
     lens(
       `generation prompt ${addGenerationPrompt ? "on" : "off"}`,
       COMMANDS.generationPrompt,
       "Whether the prompt ends where the model is to answer",
     ),
-    lens(tools(preview), COMMANDS.tools, "Which tools the template is given"),
-    lens(
-      given.length === 0 ? "variables" : shortened(given.join(" "), NAME_LIMIT),
-      COMMANDS.variables,
-      "More arguments for the template, enable_thinking say",
-    ),
-    lens("compare", COMMANDS.compare, "Show the prompt of another model side by side"),
   ];
-  return lenses;
+  if (sample !== undefined) {
+    lenses.push(lens(`sample ${sample}`, COMMANDS.sample, "Choose another sample chat"));
+  }
+  // An editor beside another is narrow, so what there is none of is left to the title bar's menu.
+  if (result.toolCount > 0 || preview.options.tools !== undefined) {
+    lenses.push(lens(tools(preview), COMMANDS.tools, "Which tools the template is given"));
+  }
+  if (templates.length > 1) {
+    const tooltip = `${templates.length} templates; this one is of ${templateSource}`;
+    lenses.push(lens(`template ${templateName}`, COMMANDS.template, tooltip));
+  }
+  if (variables.length > 0 || given.length > 0) {
+    const title = given.length === 0 ? "variables" : shortened(given.join(" "), NAME_LIMIT);
+    lenses.push(lens(title, COMMANDS.variables, `The template reads ${variables.join(", ")}`));
+  }
+  const tooltip = "Show the prompt of another model side by side";
+  return [...lenses, lens("compare", COMMANDS.compare, tooltip)];
 }
 
 /** What stands above the first token that is trained on. */
@@ -68,16 +69,14 @@ export function legend({ trained, messages }: RenderResult): string | undefined 
   if (trained === undefined || !messages.some(({ role }) => role === "assistant")) {
     return undefined;
   }
-  const amount = `${grouped(trained.tokens)} trained tokens are tinted`;
+  const amount = `${grouped(trained.tokens)} trained tokens`;
   switch (trained.source) {
     case "generation tags":
-      return trained.tokens === 0
-        ? "no trained tokens: the template's {% generation %} tags mark nothing here"
-        : `${amount}: the template marks them with {% generation %}`;
+      return `${amount}, by the template's {% generation %} tags`;
     case "prefix difference":
-      return `${amount}, by prefix difference: the template has no {% generation %} tags`;
+      return `${amount}, by prefix difference (no {% generation %} tags)`;
     case "unknown":
-      return "which tokens are trained is unknown: the template has no {% generation %} tags";
+      return "trained tokens unknown (no {% generation %} tags)";
   }
 }
 
@@ -108,20 +107,42 @@ function problemLens(
   lens: (title: string, command: string, tooltip: string) => Command,
 ): Command {
   const place = problemOfChat(preview)?.range.start.line;
-  const text = `$(error) ${shortened(problem, MESSAGE_LIMIT)}`;
+  const text = shortened(problem, MESSAGE_LIMIT);
   return place === undefined
-    ? say(text, problem)
-    : lens(`${text} (line ${place + 1})`, COMMANDS.problem, problem);
+    ? say(`$(error) ${text}`, problem)
+    : lens(`$(error) Line ${place + 1}: ${text}`, COMMANDS.problem, problem);
 }
 
-function size({ tokens, exact, window: limit, overhead }: RenderResult): string {
+/** The tokens that are not of the contents; undefined where some content is no plain text. */
+function ofTemplate({ tokens, messages }: RenderResult): number | undefined {
+  let rest = tokens;
+  for (const { contentTokens } of messages) {
+    rest = rest === undefined || contentTokens === undefined ? undefined : rest - contentTokens;
+  }
+  return rest;
+}
+
+function size(result: RenderResult): string {
+  const { tokens, exact, window: limit } = result;
   if (tokens === undefined) {
     return "counting…";
   }
-  const amount = `${exact ? "" : "≈"}${grouped(tokens)} tokens`;
+  const amount = `${exact ? "" : "≈"}${grouped(tokens)}`;
   const share = limit === undefined ? "" : ` of ${grouped(limit)}`;
-  const around = overhead === undefined ? "" : `, ${grouped(overhead)} around the messages`;
-  return `${amount}${share}${around}`;
+  const template = ofTemplate(result);
+  return `${amount}${share} tokens${template === undefined ? "" : `, template ${grouped(template)}`}`;
+}
+
+function sizes(result: RenderResult): string {
+  const { windowSource, overhead } = result;
+  const template = ofTemplate(result);
+  return [
+    template === undefined ? "" : `The template adds ${grouped(template)} tokens to the contents.`,
+    overhead === undefined ? "" : `${grouped(overhead)} tokens belong to no message.`,
+    windowSource === undefined ? "" : `Context window from ${windowSource}.`,
+  ]
+    .filter(Boolean)
+    .join(" ");
 }
 
 function tools({ options, result }: ChatPreview): string {

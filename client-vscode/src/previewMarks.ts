@@ -23,9 +23,9 @@ export class PreviewMarks implements Disposable {
   });
   private readonly count = window.createTextEditorDecorationType({
     before: {
-      color: new ThemeColor("editorInlayHint.foreground"),
-      backgroundColor: new ThemeColor("editorInlayHint.background"),
-      margin: "0 4px 0 0",
+      color: new ThemeColor("editorCodeLens.foreground"),
+      fontStyle: "italic",
+      margin: "0 8px 0 0",
     },
   });
 
@@ -87,7 +87,7 @@ function counts({ text, messages, around = [] }: RenderResult): DecorationOption
   return parts.flatMap(({ part, label }, i) => {
     const range = ranges[i];
     const amount = `${part.exact ? "" : "≈"}${grouped(part.tokens)}`;
-    const contentText = ` ${label} · ${amount} ${part.tokens === 1 ? "token" : "tokens"} `;
+    const contentText = `${label} · ${amount} ${part.tokens === 1 ? "token" : "tokens"}`;
     return range === undefined ? [] : [{ range, renderOptions: { before: { contentText } } }];
   });
 }

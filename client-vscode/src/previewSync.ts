@@ -19,7 +19,6 @@ import type { RenderResult } from "./protocol";
  */
 export class PreviewSync implements Disposable {
   private readonly message = window.createTextEditorDecorationType({
-    isWholeLine: true,
     backgroundColor: new ThemeColor("editor.rangeHighlightBackground"),
   });
   private readonly place = window.createTextEditorDecorationType({
@@ -111,17 +110,7 @@ function find(
 
 function inPrompt({ message, offset }: Found, text: string): FoundRange | undefined {
   const [range, place] = rangesOf(text, [message, [offset ?? message[0], offset ?? message[0]]]);
-  return (
-    range && { message: trimmed(range), place: offset === undefined ? undefined : place?.start }
-  );
-}
-
-/** A part that ends with a line break does not reach into the next line. */
-function trimmed(range: Range): Range {
-  const { start, end } = range;
-  return end.character === 0 && end.line > start.line
-    ? range.with({ end: end.with(end.line - 1, 0) })
-    : range;
+  return range && { message: range, place: offset === undefined ? undefined : place?.start };
 }
 
 /** The offset of the cursor in the prompt itself, whose line ends the editor may have rewritten. */
