@@ -1,13 +1,12 @@
 /** The prompts that models would see for chats, beside their files and following them. */
 import {
-  CodeLens,
+  type CodeLens,
   type CodeLensProvider,
   Disposable,
   type Event,
   EventEmitter,
   languages,
   type Memento,
-  Range,
   type TextDocument,
   type TextDocumentContentProvider,
   type TextEditor,
@@ -20,8 +19,8 @@ import { ChatPreview } from "./chatPreview";
 import type { Server } from "./client";
 import { Coalesced, Debounced, Throttled } from "./flow";
 import { OpenPreviews, shownUris, urisOf } from "./openPreviews";
-import { headline, legend } from "./previewHeadline";
-import { PreviewMarks, rangesOf } from "./previewMarks";
+import { lensesOf } from "./previewHeadline";
+import { PreviewMarks } from "./previewMarks";
 import { PreviewOptionsStore } from "./previewOptions";
 import { PreviewSync } from "./previewSync";
 import { isPreview, isSame, PREVIEW_SCHEME, previewUri } from "./previewUri";
@@ -31,7 +30,6 @@ const LANGUAGE = "transformers-prompt";
 // The prompt follows each key; its parts, which take longer, follow when the keys pause.
 const PROMPT_MS = 30;
 const DETAILS_MS = 250;
-const TOP = new Range(0, 0, 0, 0);
 
 export class ChatPreviews implements TextDocumentContentProvider, CodeLensProvider, Disposable {
   readonly store: PreviewOptionsStore;
@@ -171,15 +169,7 @@ export class ChatPreviews implements TextDocumentContentProvider, CodeLensProvid
   }
 
   provideCodeLenses({ uri }: TextDocument): CodeLens[] {
-    const preview = this.of(uri);
-    const lenses = headline(preview).map((command) => new CodeLens(TOP, command));
-    const { detailed } = preview;
-    const title = detailed && legend(detailed);
-    if (detailed === undefined || title === undefined) {
-      return lenses;
-    }
-    const [first] = rangesOf(detailed.text, detailed.trained?.spans.slice(0, 1) ?? []);
-    return [...lenses, new CodeLens(first ?? TOP, { title, command: "" })];
+    return lensesOf(this.of(uri));
   }
 
   private async renderDirty(): Promise<void> {

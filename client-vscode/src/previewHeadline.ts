@@ -1,11 +1,20 @@
 /** The line above a prompt: how long it is, how it was made, and what can be changed about it. */
-import { type Command, type Diagnostic, DiagnosticSeverity, languages } from "vscode";
+import {
+  CodeLens,
+  type Command,
+  type Diagnostic,
+  DiagnosticSeverity,
+  languages,
+  Range,
+} from "vscode";
 import { type ChatPreview, rangeOf } from "./chatPreview";
+import { rangesOf } from "./previewMarks";
 import type { RenderResult } from "./protocol";
 import { grouped, shortened } from "./text";
 
 const MESSAGE_LIMIT = 80;
 const NAME_LIMIT = 32;
+const TOP = new Range(0, 0, 0, 0);
 
 /** The commands of a preview, without their prefix; each takes the preview's address. */
 export const COMMANDS = {
@@ -19,7 +28,19 @@ export const COMMANDS = {
   problem: "previewProblem",
 } as const;
 
-export function headline(preview: ChatPreview): Command[] {
+/** What stands above the prompt, and above the first token that is trained on. */
+export function lensesOf(preview: ChatPreview): CodeLens[] {
+  const lenses = headline(preview).map((command) => new CodeLens(TOP, command));
+  const { detailed } = preview;
+  const title = detailed && legend(detailed);
+  if (detailed === undefined || title === undefined) {
+    return lenses;
+  }
+  const [first] = rangesOf(detailed.text, detailed.trained?.spans.slice(0, 1) ?? []);
+  return [...lenses, new CodeLens(first ?? TOP, { title, command: "" })];
+}
+
+function headline(preview: ChatPreview): Command[] {
   const { result, problem, uri } = preview;
   const lens = (title: string, command: string, tooltip: string): Command => ({
     title,
@@ -64,8 +85,7 @@ export function headline(preview: ChatPreview): Command[] {
   return [...lenses, lens("compare", COMMANDS.compare, tooltip)];
 }
 
-/** What stands above the first token that is trained on. */
-export function legend({ trained, messages }: RenderResult): string | undefined {
+function legend({ trained, messages }: RenderResult): string | undefined {
   if (trained === undefined || !messages.some(({ role }) => role === "assistant")) {
     return undefined;
   }
