@@ -33,7 +33,7 @@ def test_parts_of_long_texts(counter: Counter) -> None:
 def test_short_texts_read_nearby(counter: Counter) -> None:
     text = "\n".join(f"{part} and some plain words." for part in generated(300, seed=8))
     whole = pieces(counter, text)
-    for start in range(0, len(text), 97):
+    for start in range(0, len(text), 997):
         cut = pieces_between(counter, text, start, start + 1, near=True)
         assert cut.exact == counter.exact
         assert [(p.start, p.end, p.id, p.kind) for p in cut.pieces] == [
