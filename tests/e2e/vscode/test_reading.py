@@ -86,7 +86,7 @@ def test_chat_preview(workbench: Workbench) -> None:
     assert 'Why is the sky blue? Explain it to a "curious" child été.<|im_end|>' in prompt
     assert prompt.endswith("<|im_start|>assistant")
     lenses = " ".join(workbench.lenses(workbench.preview))
-    assert "tokens of 8,192" in lenses
+    assert "of 8,192 tokens" in lenses
 
     # The preview follows the source while it is being written.
     workbench.go_to(3, 46)
