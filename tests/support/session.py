@@ -155,7 +155,10 @@ class Session:
     async def ready(self, *models: str) -> None:
         """Wait until tokenizers have loaded, or failed to."""
         store = self.server.tokenizers
-        await self.until(lambda: all(store.get(model).state != "loading" for model in models))
+        # The first export of a tokenizer takes half a minute on a machine that is busy.
+        await self.until(
+            lambda: all(store.get(model).state != "loading" for model in models), seconds=240
+        )
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Literal
 
 __all__ = ["NO_CUTS", "PLAIN", "CutRule", "Place"]
@@ -69,6 +70,18 @@ class CutRule:
         """Cut a text wherever the rule allows it."""
         edges = [0, *self.all(text), len(text)]
         return [text[edges[at] : edges[at + 1]] for at in range(len(edges) - 1)]
+
+    def chunks(self, text: str, size: int) -> list[str]:
+        """Cut a text into chunks of at least `size` characters, but for the last."""
+        edges = [0]
+        while edges[-1] + size < len(text):
+            # A pattern that searches from a place still sees what is before it.
+            found = self._pattern.search(text, edges[-1] + size)
+            if found is None:
+                break
+            edges.append(found.start())
+        edges.append(len(text))
+        return [text[start:end] for start, end in pairwise(edges)]
 
     def as_json(self) -> dict[str, Any]:
         """Return the rule for the cache on disk."""

@@ -63,6 +63,7 @@ class Gigatoken:
 
     def count_many(self, texts: Sequence[str]) -> list[int]:
         """Return the number of tokens of each text."""
+        # Its own batches in threads are slower than this: the caches of one thread stay warm.
         return [len(self._tokenizer.encode(text)) for text in texts]
 
     def ids(self, text: str) -> list[int]:
@@ -71,4 +72,4 @@ class Gigatoken:
 
 
 ENGINES: dict[str, Callable[[Path], FastEngine]] = {"fastokens": Fastokens, "gigatoken": Gigatoken}
-"""In the order in which they are tried."""
+"""The one that is more often exact comes first."""

@@ -44,12 +44,13 @@ def check(path: Path) -> dict[str, Any]:
     expected = [
         encoding.ids for encoding in reference.encode_batch(texts, add_special_tokens=False)
     ]
-    cuts = cut_rule(json.loads(path.read_bytes()))
+    pipeline = json.loads(path.read_bytes())
+    cuts = cut_rule(pipeline)
     if not _holds(cuts, reference, texts):
         cuts = NO_CUTS
     refused: dict[str, str] = {}
     chosen = ""
-    for name in ENGINES:
+    for name in _by_speed(pipeline):
         refused[name] = _disagreement(name, path, texts, expected)
         if not refused[name]:
             chosen = name
@@ -61,6 +62,26 @@ def check(path: Path) -> dict[str, Any]:
         "cuts": cuts.as_json(),
         "refused": {name: why for name, why in refused.items() if why},
     }
+
+
+def _by_speed(pipeline: dict[str, Any]) -> list[str]:
+    """Return the engines in the order in which they are tried.
+
+    Where no regular expression cuts a text into words (Gemma), gigatoken takes half the time and a
+    third of the memory of fastokens; elsewhere they are alike, and fastokens more often exact.
+    """
+    splits = _patterns(pipeline.get("pre_tokenizer"))
+    by_words = any(pattern is None or "Regex" in pattern for pattern in splits)
+    return list(ENGINES) if by_words else list(reversed(ENGINES))
+
+
+def _patterns(step: dict[str, Any] | None) -> list[dict[str, Any] | None]:
+    """Return the patterns of all pre-tokenizers, None for one that has another way to cut."""
+    if step is None:
+        return []
+    if step["type"] == "Sequence":
+        return [pattern for part in step["pretokenizers"] for pattern in _patterns(part)]
+    return [step.get("pattern") if step["type"] == "Split" else None]
 
 
 def _holds(rule: CutRule, reference: Tokenizer, texts: list[str]) -> bool:

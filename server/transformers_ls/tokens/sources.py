@@ -13,7 +13,7 @@ from transformers_ls.errors import ModelBrokenError, ModelNotFoundError
 
 __all__ = ["Source", "find_source", "fingerprint"]
 
-FORMAT = "2"
+FORMAT = "3"
 """Part of every fingerprint: raise it when what the cache holds changes its meaning."""
 
 LARGEST = 128 * 1024 * 1024

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.support.texts import NASTY, generated
 from transformers_ls.text.snapshot import Slice, Snapshot
 from transformers_ls.tokens import cache as cache_module
+from transformers_ls.tokens import engines as engines_module
 from transformers_ls.tokens.cache import CountCache
 from transformers_ls.tokens.counter import Counter
 from transformers_ls.tokens.cut_proof import cut_rule
@@ -214,3 +215,17 @@ def test_merges_over_a_line_feed_forbid_cuts() -> None:
     assert cut_rule(gemma).places == ("before line feed",)
     gemma["model"]["vocab"][";\n"] = 5
     assert cut_rule(gemma) == NO_CUTS
+
+
+def test_a_long_text_is_counted_in_chunks(
+    counter: Counter, reference: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = random.Random(3)
+    texts = [document(source, 30_000), "short", "a" * 20_000, document(source, 9_000)]
+    monkeypatch.setattr(engines_module, "_CHUNK", 500)
+    chunks = counter.cuts.chunks(texts[0], 500)
+    assert "".join(chunks) == texts[0]
+    assert len(chunks) > 20
+    assert all(len(chunk) >= 500 for chunk in chunks[:-1])
+    ids = reference(texts, add_special_tokens=False)["input_ids"]
+    assert counter.count_many(texts) == [len(row) for row in ids]
