@@ -80,9 +80,13 @@ def went_over(limit: str, limits: Limits) -> TemplateLimitError:
     )
 
 
-def died() -> TemplateLimitError:
+class RendererDiedError(TemplateLimitError):
+    """The process that renders ended by itself or by another's hand."""
+
+
+def died() -> RendererDiedError:
     """Say that the process ended by itself or by another's hand."""
-    return TemplateLimitError(
+    return RendererDiedError(
         "The process that renders chat templates ended before it answered.",
         "Try again: a new one is started.",
     )

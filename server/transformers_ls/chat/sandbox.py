@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from transformers_ls.chat import frames
 from transformers_ls.chat.failures import (
+    RendererDiedError,
     TemplateRefusedError,
     died,
     not_json,
@@ -32,6 +33,8 @@ __all__ = ["RenderRequest", "Rendered", "Sandbox", "Study"]
 
 Reply = dict[str, Any] | TemplateError
 
+_DYING_SECONDS: Final = 0.25
+"""A renderer that ends this soon was killed while it was idle: another one gets its jobs."""
 _MAX_REQUEST_BYTES: Final = 256 * 2**20
 
 
@@ -208,14 +211,21 @@ class Sandbox:
         self, shared: dict[str, Any], jobs: list[dict[str, Any]], frame: bytes
     ) -> list[Reply]:
         """Get all answers; after one that broke a limit, another process does the rest."""
+        loop = asyncio.get_running_loop()
         replies: list[Reply] = []
+        idle = self._process
         while len(replies) < len(jobs):
             try:
                 process = await self._ready_process()
             except TemplateError as error:
                 return [*replies, *[error] * (len(jobs) - len(replies))]
             for job in jobs[len(replies) :]:
+                asked = loop.time()
                 reply = await self._one(process, frame, job["id"])
+                was_idle, idle = process is idle and not self._closed, None
+                soon = loop.time() - asked < _DYING_SECONDS
+                if was_idle and soon and isinstance(reply, RendererDiedError):
+                    break
                 replies.append(reply)
                 if isinstance(reply, TemplateLimitError):
                     frame = _frame(shared, jobs[len(replies) :])
