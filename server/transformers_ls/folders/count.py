@@ -7,10 +7,10 @@ the cores themselves, while a process for each core would load every tokenizer a
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from transformers_ls.folders.datasets import Dataset, is_dataset, summarize
@@ -24,8 +24,10 @@ __all__ = ["Counts", "FileCount", "Progress", "StoppedError", "count_files"]
 # the encodings of the reference library, some hundred bytes for each token, stay bounded.
 _BATCH_BYTES = 1_000_000
 _BATCH_FILES = 256
-# Files of this size are counted one at a time: two of them would take twice the memory.
+# A file of this size is read when nothing else is under way: two would take twice the memory.
 _LARGE_BYTES = 8_000_000
+# Ten times as often as Python does by itself.
+_SWITCH_SECONDS = 0.000_5
 # How soon a stop is noticed while a large file is being counted.
 _TICK_SECONDS = 0.2
 
@@ -101,9 +103,7 @@ def count_files(
         StoppedError: `stop` was set.
     """
     stop = stop or threading.Event()
-    large = threading.Lock()
-    # One thread reads while the others wait for the engines.
-    workers = min(8, (os.cpu_count() or 1) + 1)
+    workers = min(8, os.cpu_count() or 1)
     unread: list[Skipped] = []
     parts: list[_Part] = []
     total = 0
@@ -118,18 +118,27 @@ def count_files(
         files = sum(len(part.files) for part in parts)
         on_progress(Progress(files, sum(part.done for part in parts), whole))
 
+    # A thread that comes back from an engine or a file waits so long for the one that runs.
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     pool = ThreadPoolExecutor(workers, thread_name_prefix="count")
     try:
         for number, batch in enumerate(_batches(found, unread)):
-            pending.add(pool.submit(_count, number, batch, counters, large, stop, max_bytes))
-            total += sum(item.size for item in batch)
+            size = sum(item.size for item in batch)
+            total += size
+            # Files may be found much faster than they are counted.
+            while len(pending) > (0 if size > _LARGE_BYTES else 2 * workers):
+                collect(None)
+            # Here, not in the pool: threads that read get in each other's way.
+            part, texts = _read(number, batch, max_bytes)
+            pending.add(pool.submit(_count, part, texts, counters, stop))
             for item in batch if datasets else ():
                 if is_dataset(item.path):
                     pending.add(pool.submit(_summarize, number, item, counters, stop))
                     total += item.size
-            # Files may be found much faster than they are counted.
-            while len(pending) > 2 * workers:
-                collect(None)
+            if stop.is_set():
+                raise StoppedError
+            del texts
         while pending:
             collect(total)
     finally:
@@ -137,6 +146,7 @@ def count_files(
             # An error, or Ctrl-C: what has not begun never does, and what has begun ends early.
             stop.set()
         pool.shutdown(cancel_futures=True)
+        sys.setswitchinterval(interval)
     parts.sort(key=lambda part: part.number)
     return Counts(
         [file for part in parts for file in part.files],
@@ -161,30 +171,29 @@ def _batches(found: Iterable[Found | Skipped], skipped: list[Skipped]) -> Iterat
         yield batch
 
 
+def _read(number: int, batch: Sequence[Found], max_bytes: int) -> tuple[_Part, list[str]]:
+    """Return the texts of a batch, and what will be said of it; the counts come later."""
+    part = _Part(number, sum(item.size for item in batch))
+    texts = []
+    for item in batch:
+        text = read(item, max_bytes)
+        if isinstance(text, Skipped):
+            part.skipped.append(text)
+        else:
+            part.files.append(FileCount(item.shown, len(text), ()))
+            texts.append(text)
+    return part, texts
+
+
 def _count(
-    number: int,
-    batch: Sequence[Found],
-    counters: Sequence[Counter],
-    large: threading.Lock,
-    stop: threading.Event,
-    max_bytes: int,
+    part: _Part, texts: Sequence[str], counters: Sequence[Counter], stop: threading.Event
 ) -> _Part:
-    size = sum(item.size for item in batch)
-    part = _Part(number, size)
-    with large if size > _LARGE_BYTES else nullcontext():
-        if stop.is_set():
-            return part
-        read_ones = []
-        for item in batch:
-            text = read(item, max_bytes)
-            if isinstance(text, Skipped):
-                part.skipped.append(text)
-            else:
-                read_ones.append((item.shown, text))
-        texts = [text for _, text in read_ones]
+    if not stop.is_set():
         columns = [counter.count_many(texts) for counter in counters]
-    for (path, text), *tokens in zip(read_ones, *columns, strict=True):
-        part.files.append(FileCount(path, len(text), tuple(tokens)))
+        part.files = [
+            FileCount(file.path, file.characters, tuple(tokens))
+            for file, *tokens in zip(part.files, *columns, strict=True)
+        ]
     return part
 
 
