@@ -63,9 +63,11 @@ def page() -> str:
     """Return the page."""
     parts = [
         "# The same chat, as four models see it\n",
-        "Written by `python -m tests.support.seeds`: `transformers-ls render` on "
-        "[chat.json](chat.json), with the vocabularies and\ntemplates that "
-        f"{REQUIREMENT} carries.\n",
+        (
+            "Written by `python -m tests.support.seeds`: `transformers-ls render` on "
+            "[chat.json](chat.json), with the vocabularies and\ntemplates that "
+            f"{REQUIREMENT} carries.\n"
+        ),
     ]
     for seed in SEEDS:
         status, out, err = run(seed)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from transformers_ls.chat.problems import Problem
 from transformers_ls.cli._input import DEFAULT_MODEL, language_of_path, read_text
 from transformers_ls.cli._problems import Found, print_json, print_sarif, print_text
+from transformers_ls.cli._template import add_template_argument, template_of
 from transformers_ls.errors import TransformersLsError, UsageError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "docs/diagnostics.md of the source tells what each code means."
     parser.add_argument("paths", nargs="+", metavar="PATH", help="files of chats, chat templates")
     parser.add_argument("-m", "--model", default=DEFAULT_MODEL, metavar="MODEL")
+    add_template_argument(parser)
     parser.add_argument(
         "--max-tokens", type=int, metavar="N", help="the longest prompt a chat may make"
     )
@@ -66,7 +68,6 @@ def run(arguments: argparse.Namespace) -> int:
 async def _check_all(arguments: argparse.Namespace) -> tuple[list[Found], DatasetReport]:
     from transformers_ls.chat.dataset import DatasetChecker
     from transformers_ls.chat.report import DatasetReport
-    from transformers_ls.chat.template import find_template
     from transformers_ls.chat.window import TokenLimit, window_limit
     from transformers_ls.hub.resolve import resolve
     from transformers_ls.tokens.tokenizers import load_counter
@@ -78,7 +79,7 @@ async def _check_all(arguments: argparse.Namespace) -> tuple[list[Found], Datase
     if not chats:  # A template is checked by itself: no model is needed.
         return found, DatasetReport(None)
     folder = resolve(arguments.model).folder
-    template = find_template(folder, model=arguments.model)
+    template = template_of(arguments, folder)
     counter = load_counter(folder)
     window = context_window(folder).tokens
     limit = TokenLimit(arguments.max_tokens) if arguments.max_tokens else None

@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 from transformers_ls.cli._input import DEFAULT_MODEL, language_of_path, read_text
+from transformers_ls.cli._template import add_template_argument, template_of
 from transformers_ls.errors import UsageError
 
 __all__ = ["add_arguments", "run"]
@@ -20,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `render`."""
     parser.add_argument("path", nargs="?", default="-", metavar="PATH", help="a chat, or - (stdin)")
     parser.add_argument("-m", "--model", default=DEFAULT_MODEL, metavar="MODEL")
+    add_template_argument(parser)
     parser.add_argument("--no-generation-prompt", action="store_true")
     parser.add_argument("--tools", metavar="FILE", help="a JSON list of tool schemas")
     parser.add_argument("--kwargs", metavar="JSON", default="{}", help="more template variables")
@@ -62,7 +64,6 @@ async def _render(
     from transformers_ls.chat.inspect import inspect
     from transformers_ls.chat.prompt import conversation_request
     from transformers_ls.chat.sandbox import Sandbox
-    from transformers_ls.chat.template import find_template
     from transformers_ls.hub.resolve import resolve
     from transformers_ls.tokens.tokenizers import load_counter
 
@@ -80,7 +81,7 @@ async def _render(
     if chat.broken:
         raise UsageError(f"The chat in {name} is cut off or broken JSON.")
     folder = resolve(arguments.model).folder
-    template = find_template(folder, model=arguments.model)
+    template = template_of(arguments, folder, tools=bool(tools or chat.tools))
     counter = load_counter(folder)
     request = conversation_request(
         template,
@@ -101,6 +102,7 @@ async def _render(
     return {
         "text": prompt,
         "tokens": tokens,
+        "exact": counter.exact,
         "messages": [
             {"role": message.role, "tokens": count}
             for message, count in zip(chat.messages, per_message, strict=True)

@@ -7,6 +7,7 @@ from datetime import datetime
 import pytest
 
 from tests.support.llama_cpp_sdist import UnavailableError
+from tests.support.template_table import markdown_table
 from tests.support.templates import CHATS, SPECIAL_TOKENS, real_templates
 from transformers_ls.chat.failures import TemplateRefusedError
 from transformers_ls.chat.limits import Limits
@@ -92,7 +93,7 @@ async def test_every_template_renders_every_chat_as_transformers_does(templates,
                 table[name, kind] = (text, reason)
     finally:
         await sandbox.close()
-    print_table(templates, table)
+    print(f"\n{markdown_table(list(templates), table)}")
     assert not different
     assert len(templates) > 60
 
@@ -120,28 +121,3 @@ async def test_a_tokenizer_loaded_from_a_folder_renders_the_same(templates, tmp_
             )
     finally:
         await sandbox.close()
-
-
-def print_table(templates, table):
-    """Print what each template does with what it is given: read it with `pytest -s`."""
-    columns = ["system", "tools", "reasoning", "think tags", "two users in a row", "unknown role"]
-    print("\n" + f"{'template':52}" + "".join(f"{column:20}" for column in columns))
-    for name in templates:
-        print(f"{name[:50]:52}" + "".join(f"{seen(table, name, kind):20}" for kind in columns))
-
-
-MARKS = {
-    "system": "terse harbour pilot",
-    "tools": "The wind at a place",
-    "reasoning": "too much for this boat",
-    "think tags": "Too much wind.",
-    "two users in a row": "And tomorrow?",
-    "unknown role": "Night falls.",
-}
-
-
-def seen(table, name, kind):
-    text, reason = table[name, kind]
-    if reason is not None:
-        return "refuses"
-    return "shown" if MARKS[kind] in text else "dropped"

@@ -58,13 +58,25 @@ def register(server: TransformersServer) -> None:
         )
         parts = [_title(region), token, _table(counted, region)]
         parts += _notes(counted, region)
-        if region is not None and region.kind == "message":
+        if region is not None and (
+            region.kind == "message" or await _in_transcript(server, document, region, offset)
+        ):
             parts.append(await _prompt(server, document, offset))
         start, end = (region.start, region.end) if region else (offset, offset)
         return types.Hover(
             types.MarkupContent(types.MarkupKind.Markdown, "\n\n".join(filter(None, parts))),
             to_lsp_range(document.snapshot, start, end, encoding) if region else None,
         )
+
+
+async def _in_transcript(
+    server: TransformersServer, document: Document, region: Region, offset: int
+) -> bool:
+    """Whether a section of Markdown is a message: its heading is a role."""
+    if region.kind not in {"section", "fence"}:
+        return False
+    chats = await server.chats.find(document)
+    return any(chat.start <= offset <= chat.end for chat in chats)
 
 
 async def _nothing() -> str:
