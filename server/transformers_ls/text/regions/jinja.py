@@ -137,7 +137,9 @@ def _section(text: str, parts: Sequence[_Part], holder: _Open, stop: int) -> Ite
     end = parts[stop].start if stop < len(parts) else len(text)
     end = first.start + len(text[first.start : end].rstrip())
     holder.section = None
-    yield Region("section", first.start, end, _title(text, first), body, exact, anchor=first.end)
+    yield Region(
+        "section", first.start, end, _title(text, first), body, exact, anchor=min(first.end, end)
+    )
 
 
 def _region(parts: Sequence[_Part], block: _Open, stop: int) -> Region:
