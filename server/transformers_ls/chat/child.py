@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, BinaryIO, Final
@@ -19,6 +20,9 @@ from transformers_ls.chat.limits import Limits, clear_alarm, enter_jail, set_ala
 from transformers_ls.chat.nursery import can_fork, raise_renderers
 from transformers_ls.chat.studies import describe_refusal, parts, study
 
+_GROUP_SECONDS: Final = 0.02
+_GROUP_CHARS: Final = 1 << 18
+"""Answers to several requests wait for each other so long, or until they are so many characters."""
 _MAX_REASON: Final = 2_000
 _MAX_SPANS: Final = 100_000
 
@@ -151,18 +155,33 @@ def answer(renderer: Renderer, request: Json, limits: Limits) -> Json:
 def _serve(renderer: Renderer, limits: Limits, requests: BinaryIO, answers: BinaryIO) -> None:
     while header := requests.read(frames.HEADER_BYTES):
         shared = frames.decode(requests.read(frames.length_of(header)))
+        waiting: list[Json] = []
+        size, written = 0, time.monotonic()
         for job in shared.pop("jobs"):
             set_alarm(limits)
             reply = answer(renderer, {**shared, **job}, limits)
-            try:
-                frame = frames.encode(reply)
-            except MemoryError:
-                frame = frames.encode({"id": job["id"], "limit": "memory"})
+            waiting.append(reply)
+            size += len(reply.get("text") or "")
+            late = time.monotonic() - written > _GROUP_SECONDS
+            full = shared["careful"] or late or size > _GROUP_CHARS or "limit" in reply
+            frame = _group(waiting) if full else b""
             clear_alarm()
-            answers.write(frame)
-            answers.flush()
+            if full:
+                answers.write(frame)
+                answers.flush()
+                waiting, size, written = [], 0, time.monotonic()
             if "limit" in reply:
                 break  # The front replaces this process and asks the rest of the next one.
+        if waiting:
+            answers.write(_group(waiting))
+            answers.flush()
+
+
+def _group(replies: list[Json]) -> bytes:
+    try:
+        return frames.encode({"replies": replies})
+    except MemoryError:
+        return frames.encode({"replies": [{"id": replies[0]["id"], "limit": "memory"}]})
 
 
 def _private_pipes() -> tuple[BinaryIO, BinaryIO]:

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import sys
+from collections import deque
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -44,6 +45,7 @@ class RenderProcess:
         self._ready = False
         self._pid = process.pid
         self._raises_others = False
+        self._replies: deque[dict[str, Any]] = deque()
 
     @classmethod
     async def start(cls, limits: Limits) -> RenderProcess:
@@ -135,8 +137,22 @@ class RenderProcess:
             raise ValueError(type(frame))  # noqa: TRY004 - bad bytes, not a bad argument.
         if "ended" in frame:
             self._ready = False
+            self._replies.clear()
             raise RendererEndedError(int(frame["ended"]))
         return frame
+
+    def next_reply(self) -> dict[str, Any] | None:
+        """Return an answer that came together with the one before, if there is one."""
+        return self._replies.popleft() if self._replies else None
+
+    async def read_reply(self) -> dict[str, Any]:
+        """Read an answer; see `read` for what it raises."""
+        while not self._replies:
+            replies = (await self.read()).get("replies")
+            if not isinstance(replies, list) or not all(isinstance(r, dict) for r in replies):
+                raise ValueError("replies")
+            self._replies.extend(replies)
+        return self._replies.popleft()
 
     async def stop_rendering(self) -> None:
         """End the renderer; what it was doing is lost."""

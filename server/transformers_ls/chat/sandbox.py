@@ -187,6 +187,7 @@ class Sandbox:
             "special_tokens": dict(first.special_tokens),
             "now": first.now.isoformat() if first.now else None,
             "want": want,
+            "careful": len(requests) == 1,
             **more,
         }
         jobs = [
@@ -210,7 +211,11 @@ class Sandbox:
     async def _exchange(
         self, shared: dict[str, Any], jobs: list[dict[str, Any]], frame: bytes
     ) -> list[Reply]:
-        """Get all answers; after one that broke a limit, another process does the rest."""
+        """Get all answers; after one that broke a limit, another process does the rest.
+
+        Answers to several come in groups. A process that ends takes some of them along, so that
+        nobody knows which request was to blame: then they are asked again, carefully.
+        """
         loop = asyncio.get_running_loop()
         replies: list[Reply] = []
         idle = self._process
@@ -226,8 +231,11 @@ class Sandbox:
                 soon = loop.time() - asked < _DYING_SECONDS
                 if was_idle and soon and isinstance(reply, RendererDiedError):
                     break
-                replies.append(reply)
-                if isinstance(reply, TemplateLimitError):
+                failed = isinstance(reply, TemplateLimitError)
+                if not failed or shared["careful"]:
+                    replies.append(reply)
+                if failed:
+                    shared["careful"] = not shared["careful"] or len(jobs) == 1
                     frame = _frame(shared, jobs[len(replies) :])
                     break
                 frame = b""
@@ -235,14 +243,16 @@ class Sandbox:
 
     async def _one(self, process: RenderProcess, frame: bytes, number: int) -> Reply:
         """Send what is to be sent, and read one answer; a failure ends the renderer."""
+        reply = process.next_reply()
         try:
-            async with asyncio.timeout(self.limits.seconds):
-                if frame:
-                    await process.send(frame)
-                reply = await process.read()
-                # An answer to what was asked of a renderer that was believed dead.
-                while 0 < int(reply.get("id", 0)) < number:
-                    reply = await process.read()
+            if reply is None:
+                async with asyncio.timeout(self.limits.seconds):
+                    if frame:
+                        await process.send(frame)
+                    reply = await process.read_reply()
+                    # An answer to what was asked of a renderer that was believed dead.
+                    while 0 < int(reply.get("id", 0)) < number:
+                        reply = await process.read_reply()
         except TimeoutError:
             await process.stop_rendering()
             return went_over("time", self.limits)

@@ -242,6 +242,9 @@ os.read(0, 4)
         "os.write(1, b'\\0\\0\\0\\x02no')",
         "os.write(1, b'\\0\\0\\0\\x02[]')",
         "os.write(1, b'\\0\\0\\0\\x0a{\"id\": -1}')",
+        'os.write(1, b\'\\0\\0\\0\\x19{"replies": [{"id": -1}]}\')',
+        "os.write(1, b'\\0\\0\\0\\x10{\"replies\": [1]}')",
+        "os.write(1, b'\\0\\0\\0\\x0e{\"replies\": 1}')",
         "os.write(1, b'\\0\\0\\0\\x0a')",
         "os.abort()",
     ],
@@ -289,7 +292,15 @@ def test_the_child_ends_by_itself_when_its_parent_dies_during_a_render(template)
     job = {"messages": [USER], "tools": None, "add_generation_prompt": True, "kwargs": {}, "id": 1}
     renderer = psutil.Process(child.pid).children()
     child.stdin.write(
-        frames.encode({"template": template, "special_tokens": {}, "want": "text", "jobs": [job]})
+        frames.encode(
+            {
+                "template": template,
+                "special_tokens": {},
+                "want": "text",
+                "careful": True,
+                "jobs": [job],
+            }
+        )
     )
     child.stdin.close()
     child.wait(30)
