@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
 from tests.support.session import RequestError
+from transformers_ls.lsp import chat_checks
 
 URI = "file:///data.jsonl"
 USER = {"role": "user", "content": "Tea?"}
@@ -52,10 +54,50 @@ async def test_a_dataset_is_checked_with_its_lengths(client, model):
     await client.until(lambda: server.documents.get(URI))
     document = server.documents.get(URI)
     name, template = await server.chats.template(document, None)
-    *_, last = [progress async for progress in server.chats.check(document, name, template)]
+    *_, last = [
+        progress async for progress in server.chats.checks.progress(document, name, template)
+    ]
     assert (last.done, last.total) == (3, 3)
     codes = {problem.code: problem for problem in last.problems}
     assert codes.keys() == {"over-window", "no-generation-tags"}
     assert codes["over-window"].start > 2 * len(ROW)
     assert "message 1 (user)" in codes["over-window"].message
     assert Path(name) == Path(model)
+
+
+async def test_a_long_dataset_is_checked_to_its_end_while_the_user_reads(
+    client, model, monkeypatch
+):
+    monkeypatch.setattr(chat_checks, "_PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(chat_checks, "_LARGE_ROWS", 100)
+    await client.ready(model)
+    rows = [json.dumps({"messages": [USER, {**ANSWER, "content": ""}]}) for _ in range(20)]
+    rows += [json.dumps({"messages": [USER, {**ANSWER, "content": str(n)}]}) for n in range(900)]
+    rows += [rows[0]] * 3
+    client.open(URI, "\n".join(rows), "jsonl")
+
+    async def diagnose():
+        return await client.request("textDocument/diagnostic", {"textDocument": {"uri": URI}})
+
+    async def until(number):
+        async with asyncio.timeout(60):
+            while len(found := (await diagnose())["items"]) < number:
+                pass
+            return found
+
+    found = await until(24)
+    assert len(found) == 24  # The hint for the whole dataset is one of them.
+    assert max(item["range"]["start"]["line"] for item in found) == len(rows) - 1
+    client.change(URI, 2, "\n".join(rows[:-1]))
+    assert len(await until(23)) == 23
+
+
+async def test_a_check_ends_with_its_document(client, model):
+    await client.ready(model)
+    rows = [json.dumps({"messages": [USER, {**ANSWER, "content": str(n)}]}) for n in range(2000)]
+    client.open(URI, "\n".join(rows), "jsonl")
+    client.start("textDocument/diagnostic", {"textDocument": {"uri": URI}})
+    checks = client.server.chats.checks
+    await client.until(lambda: checks._tasks)
+    client.notify("textDocument/didClose", {"textDocument": {"uri": URI}})
+    await client.until(lambda: not checks._tasks and not checks._running)

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from transformers_ls.chat.checking import LINE_LANGUAGES, ChatChecker, CheckContext, CheckProgress
 from transformers_ls.chat.conversation import (
     Conversation,
     find_conversation,
     find_conversations,
 )
-from transformers_ls.chat.dataset import CountMany
-from transformers_ls.chat.documents import no_generation_tags, template_differs
-from transformers_ls.chat.problems import Problem
 from transformers_ls.chat.prompt import PromptRenderer, conversation_request
 from transformers_ls.chat.sandbox import Sandbox
 from transformers_ls.chat.template import ChatTemplate, choose_template
 from transformers_ls.chat.view import PromptViews, Span, TrainedSource
-from transformers_ls.chat.window import window_limit
 from transformers_ls.errors import UsageError
 from transformers_ls.lsp.analysis import language_of
-from transformers_ls.lsp.template_choice import TemplateChoice, base_of
+from transformers_ls.lsp.chat_checks import ChatChecks
+from transformers_ls.lsp.template_choice import TemplateChoice
 from transformers_ls.lsp.templates import is_template
 from transformers_ls.text.document import Document
 
@@ -36,7 +31,6 @@ __all__ = ["Chats", "RenderOptions", "RenderedChat"]
 
 _ALWAYS_GIVEN: Final = frozenset({"messages", "tools", "documents", "add_generation_prompt"})
 _TEMPLATES_KEPT: Final = 64
-_FIRST_ROWS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +83,7 @@ class Chats:
         self._choice = TemplateChoice(server)
         self._sandbox = Sandbox()
         self._views = PromptViews(self._sandbox)
-        self._checker = ChatChecker(self._sandbox)
+        self.checks = ChatChecks(server, self._sandbox)
         self._variables: dict[str, tuple[str, ...]] = {}
         self._warming: asyncio.Task[None] | None = None
         self.prompts = PromptRenderer(self._sandbox)
@@ -179,21 +173,6 @@ class Chats:
             tools=request.tools or (),
         )
 
-    async def _of_the_whole(
-        self, document: Document, model: str, template: ChatTemplate
-    ) -> list[Problem]:
-        """Return the problems that are told once for a document."""
-        language, text = language_of(document), document.snapshot.text
-        if language in LINE_LANGUAGES:
-            # Its beginning tells what a dataset is for.
-            text = "\n".join(text.split("\n", _FIRST_ROWS)[:_FIRST_ROWS])
-        conversations = await asyncio.to_thread(find_conversations, language, text)
-        found = no_generation_tags(conversations, template)
-        base = await asyncio.to_thread(base_of, model)
-        if base is not None:
-            found += template_differs(conversations, template, *base)
-        return found
-
     async def _variables_of(self, template: ChatTemplate) -> tuple[str, ...]:
         """Return what a template may be given, found once for each template."""
         if (known := self._variables.get(template.source)) is None:
@@ -203,60 +182,6 @@ class Chats:
                 self._variables.clear()
             self._variables[template.source] = known
         return tuple(name for name in known if name not in template.special_tokens)
-
-    async def problems(
-        self,
-        document: Document,
-        template: ChatTemplate,
-        specials: Collection[str],
-        *,
-        at_most: int,
-    ) -> list[Problem]:
-        """Find what is wrong with about the first `at_most` rows of a document."""
-        context = CheckContext(template, frozenset(specials))
-        async with aclosing(self._check(document, context, None)) as checks:
-            async for progress in checks:
-                if progress.done >= min(at_most, progress.total):
-                    return list(progress.problems)
-        return []
-
-    async def check(
-        self, document: Document, model: str, template: ChatTemplate
-    ) -> AsyncGenerator[CheckProgress]:
-        """Check all chats of a document, with their lengths once the tokenizer is there.
-
-        Yields the problems found until now, now and then and at the end: a dataset takes a while.
-        Close it to stop the work; what was found is remembered, and a row that did not change is
-        not checked again.
-
-        Args:
-            document: The document.
-            model: Whose tokenizer counts and whose window is the limit.
-            template: The template of that model (see `template`).
-        """
-        entry = self._server.tokenizers.get(model)
-        counter, window = entry.counter, entry.window.tokens
-        context = CheckContext(
-            template,
-            counter.special_tokens if counter else frozenset(),
-            window_limit(window) if counter and window else None,
-            model if counter else "",
-        )
-        count_many = counter.count_many if counter else None
-        whole = await self._of_the_whole(document, model, template)
-        async with aclosing(self._check(document, context, count_many)) as checks:
-            async for progress in checks:
-                problems = sorted((*whole, *progress.problems), key=lambda p: (p.start, p.end))
-                yield replace(progress, problems=tuple(problems))
-
-    async def _check(
-        self, document: Document, context: CheckContext, count_many: CountMany | None
-    ) -> AsyncGenerator[CheckProgress]:
-        language, text = language_of(document), document.snapshot.text
-        checks = self._checker.check(language, text, context, count_many)
-        async with aclosing(checks):
-            async for progress in checks:
-                yield progress
 
     async def template(self, document: Document, model: str | None) -> tuple[str, ChatTemplate]:
         """Choose whose template renders a document: the first configured model that has one.
@@ -282,4 +207,5 @@ class Chats:
         """End the sandbox's process."""
         if self._warming is not None:
             await asyncio.wait([self._warming])
+        await self.checks.close()
         await self._sandbox.close()

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Diagnoses", "Diagnosis"]
 
-# Each chat is rendered about twice a turn; a dataset is the business of `transformers-ls check`.
-_CHATS_AT_MOST = 64
-
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
@@ -70,16 +67,8 @@ class Diagnoses:
             model, template = await self._server.chats.template(document, None)
         except ModelError:
             return Diagnosis("no-template")
-        counter = self._server.tokenizers.get(model).counter
-        specials = counter.special_tokens if counter else frozenset()
-        return await self._once(
-            "chats",
-            document,
-            (document.snapshot, model, template.source, specials),
-            lambda: self._server.chats.problems(
-                document, template, specials, at_most=_CHATS_AT_MOST
-            ),
-        )
+        checked = await self._server.chats.checks.of(document, model, template)
+        return Diagnosis(checked.result_id, checked.problems)
 
     async def _texts(self, document: Document) -> Diagnosis:
         """Return the problems of texts: budgets, special tokens, hidden characters."""
@@ -124,5 +113,6 @@ class Diagnoses:
 
     def forget(self, uri: str) -> None:
         """Drop what was found in a document that was closed."""
-        for part in ("chats", "texts"):
-            self._kept.pop((uri, part), None)
+        if "chats" in self._server.__dict__:  # Otherwise nothing was checked in this session.
+            self._server.chats.checks.forget(uri)
+        self._kept.pop((uri, "texts"), None)
