@@ -6,32 +6,16 @@ import sys
 from pathlib import Path
 
 from transformers_ls.errors import UsageError
+from transformers_ls.text.languages import language_of_name
 
 __all__ = ["DEFAULT_MODEL", "language_of_path", "read_text"]
 
 DEFAULT_MODEL = "smollm2-135m"
 
-_LANGUAGES = {
-    ".md": "markdown",
-    ".markdown": "markdown",
-    ".py": "python",
-    ".json": "json",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".jinja": "jinja",
-    ".jinja2": "jinja",
-    ".yaml": "yaml",
-    ".yml": "yaml",
-    ".toml": "toml",
-    ".ipynb": "ipynb",
-    ".prompty": "prompty",
-    ".prompt": "dotprompt",
-}
-
 
 def language_of_path(path: str) -> str:
     """Return the LSP language id of a file name; a chat on stdin is JSON."""
-    return "json" if path == "-" else _LANGUAGES.get(Path(path).suffix.lower(), "plaintext")
+    return "json" if path == "-" else language_of_name(Path(path).name)
 
 
 def read_text(path: str) -> str:

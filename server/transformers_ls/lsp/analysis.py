@@ -6,25 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from transformers_ls.text.document import Document
+from transformers_ls.text.languages import language_of_name
 from transformers_ls.text.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from transformers_ls.text.regions import Regions
 
 __all__ = ["Analyses", "language_of"]
-
-_BY_EXTENSION = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".jinja": "jinja",
-    ".jinja2": "jinja",
-    ".yaml": "yaml",
-    ".yml": "yaml",
-    ".toml": "toml",
-    ".ipynb": "ipynb",
-    ".prompty": "prompty",
-    ".prompt": "dotprompt",
-}
 
 
 def language_of(document: Document) -> str:
@@ -33,11 +21,7 @@ def language_of(document: Document) -> str:
     VS Code opens `.jsonl` as `json` or `plaintext`, depending on its version and extensions, and a
     Compose file or a workflow as a language of its own, which is YAML all the same.
     """
-    name = document.uri.rsplit("/", 1)[-1].lower()
-    for extension, language in _BY_EXTENSION.items():
-        if name.endswith(extension):
-            return language
-    return document.language_id
+    return language_of_name(document.uri, document.language_id)
 
 
 # A client may forget to close documents.
@@ -59,7 +43,7 @@ class Analyses:
             end: What will be asked for ends here; None is the whole text. Elsewhere the regions
                 are as right, but asking for them may take time on the event loop.
         """
-        analysis = self._analysis(document)
+        analysis = self._analysis(document, start, end)
         analysis.waiting += 1
         try:
             # Shielded: several requests wait for one analysis, and one of them may be cancelled.
@@ -69,14 +53,15 @@ class Analyses:
             if not analysis.waiting and not analysis.begun:
                 analysis.dropped = True
                 analysis.task.cancel()
-        await asyncio.to_thread(regions.prepare, start, end)
+        if analysis.place != (start, end):
+            await asyncio.to_thread(regions.prepare, start, end)
         return regions
 
     def forget(self, uri: str) -> None:
         """Drop what was found in a document that was closed."""
         self._histories.pop(uri, None)
 
-    def _analysis(self, document: Document) -> _Analysis:
+    def _analysis(self, document: Document, start: int, end: int | None) -> _Analysis:
         # The one that was asked for last is the last to go.
         history = self._histories.pop(document.uri, None) or _History()
         self._histories[document.uri] = history
@@ -89,7 +74,7 @@ class Analyses:
             or analysis.dropped
             or (analysis.task.done() and analysis.task.exception() is not None)
         ):
-            analysis = history.latest = _Analysis(document, history)
+            analysis = history.latest = _Analysis(document, history, start, end)
         return analysis
 
 
@@ -107,8 +92,10 @@ class _History:
 class _Analysis:
     """The search for the regions of one snapshot."""
 
-    def __init__(self, document: Document, history: _History) -> None:
+    def __init__(self, document: Document, history: _History, start: int, end: int | None) -> None:
         self.snapshot = document.snapshot
+        # What is asked for first is read in the same thread: each way to another one takes time.
+        self.place = (start, end)
         self.waiting = 0
         self.begun = False
         self.dropped = False
@@ -118,12 +105,16 @@ class _Analysis:
         async with history.lock:
             self.begun = True
             history.found = await asyncio.to_thread(
-                _regions_of, language_id, self.snapshot, history.found
+                _regions_of, language_id, self.snapshot, history.found, self.place
             )
             return history.found
 
 
-def _regions_of(language_id: str, snapshot: Snapshot, base: Regions | None) -> Regions:
+def _regions_of(
+    language_id: str, snapshot: Snapshot, base: Regions | None, place: tuple[int, int | None]
+) -> Regions:
     from transformers_ls.text.regions import regions_of
 
-    return regions_of(language_id, snapshot, base)
+    found = regions_of(language_id, snapshot, base)
+    found.prepare(*place)
+    return found

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["Turn", "front_matter", "markdown_turns", "prompt_turns"]
+__all__ = ["Turn", "front_matter", "is_role", "markdown_turns", "prompt_turns"]
 
 _ROLES: Final = {
     "system": "system",
@@ -50,6 +50,11 @@ _MENTIONED = re.compile(
     rf"^(?:#|\*\*|__)[^\r\n]{{0,12}}\b{_HEADING_ROLE}\b", re.IGNORECASE | re.MULTILINE
 )
 _BOLD_LEVEL: Final = 7
+
+
+def is_role(title: str) -> bool:
+    """Tell whether a heading names the role of a message."""
+    return _TITLE.fullmatch(title) is not None
 
 
 @dataclass(frozen=True, slots=True)

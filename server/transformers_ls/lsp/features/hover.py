@@ -73,7 +73,10 @@ async def _in_transcript(
     server: TransformersServer, document: Document, region: Region, offset: int
 ) -> bool:
     """Whether a section of Markdown is a message: its heading is a role."""
-    if region.kind not in {"section", "fence"}:
+    from transformers_ls.text.transcript import is_role
+
+    # Chats are looked for in the whole text, so only where there may be one.
+    if region.kind != "section" or not is_role(region.label):
         return False
     chats = await server.chats.find(document)
     return any(chat.start <= offset <= chat.end for chat in chats)

@@ -16,7 +16,7 @@ from transformers_ls.text.positions import LINE_BREAK
 
 __all__ = ["WINDOW", "before_blocks", "before_lines", "before_paragraphs", "before_statements"]
 
-WINDOW = 8192
+WINDOW = 2048
 """The most text that may lie between a mark at the start of a text and what makes it one."""
 
 # Each alternative begins with the line break before it, for which `re` can search fast.

@@ -20,7 +20,7 @@ from transformers_ls.text.snapshot import Slice, Snapshot
 
 __all__ = ["LONG", "Piece", "Pieces", "Reader"]
 
-WINDOW = 8192
+WINDOW = 2048
 """How much text is looked at for the end of a piece; more only when there is no cut in it."""
 CERTAIN = 256
 """How much text after a cut may be looked at to know that it is one."""
