@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["add_arguments", "run"]
 
-_LANGUAGES = ("json", "jsonl", "yaml", "python", "prompty", "ipynb", "jinja")
+_LANGUAGES = (
+    *("json", "jsonl", "yaml", "python", "prompty", "dotprompt", "markdown", "ipynb", "jinja"),
+)
 _PRINTERS = {"text": print_text, "json": print_json, "sarif": print_sarif}
 
 
@@ -47,8 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
         if language_of_path(path) not in _LANGUAGES:
             raise UsageError(
                 f"{path} is no file of chats.",
-                "Chats are read from .json, .jsonl, .yaml, .py, .prompty and .ipynb files,"
-                " chat templates from .jinja files.",
+                "Chats are read from .json, .jsonl, .yaml, .py, .prompty, .prompt, .md and .ipynb "
+                "files, chat templates from .jinja files.",
             )
     if arguments.max_tokens is not None and arguments.max_tokens < 1:
         raise UsageError("--max-tokens must be at least 1.")

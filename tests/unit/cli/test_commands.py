@@ -87,7 +87,7 @@ def test_render(run, model, tmp_path):
         (["serve", "--tcp", "127.0.0.1:99999"], "", "no address"),
         (["run", "summarize"], " ", "no text"),
         (["run", "summarize", "--to", "fr"], "text", "--to"),
-        (["check", "a.md"], "", "no file of chats"),
+        (["check", "a.png"], "", "no file of chats"),
         (["run", "dance"], "text", "no task `dance`"),
         (["models", "install", "gpt-9"], "", "no embedded model"),
     ],
