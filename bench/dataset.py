@@ -67,7 +67,9 @@ def plain_loop(folder, lines):
 async def our_check(folder, lines):
     counter = load_counter(folder)
     counter.count("warm")
-    checker = DatasetChecker(find_template(folder), counter.special_tokens, counter.count_many)
+    specials, many = counter.special_tokens, counter.count_many
+    # As `transformers-ls check` does it.
+    checker = DatasetChecker(find_template(folder), specials, many, strict=True, compared=1_000)
     report = DatasetReport()
     began = clocks()
     try:

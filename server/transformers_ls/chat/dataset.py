@@ -71,6 +71,8 @@ class DatasetChecker:
         processes: How many processes render; by default one for each core but ours.
         language: In which rows are written: "json", or what `find_conversations` knows.
         strict: Whether a row that is no JSON, or holds no chat, is a problem.
+        compared: In how many of the first rows the prompts of a chat's turns are compared; None for
+            all. It costs half of all renders, and what it finds is the template's way, not a row's.
         repairs: Whether refused chats get the repairs that the template accepts.
         limits: Of each render.
         sandbox: Renders instead of processes of our own, and is not closed.
@@ -86,6 +88,7 @@ class DatasetChecker:
         processes: int | None = None,
         language: str = "json",
         strict: bool = False,
+        compared: int | None = None,
         repairs: bool = False,
         limits: Limits | None = None,
         sandbox: Sandbox | None = None,
@@ -97,6 +100,7 @@ class DatasetChecker:
         self._limit = limit
         self._language = language
         self._strict = strict
+        self._compared = compared
         self._repairs = repairs
         number = processes or min(_MOST_PROCESSES, os.cpu_count() or 1)
         self._own = [] if sandbox else [Sandbox(limits) for _ in range(number)]
@@ -136,7 +140,9 @@ class DatasetChecker:
         self, batch: Sequence[tuple[int, str]], sandbox: Sandbox
     ) -> list[LineCheck]:
         rows = await asyncio.to_thread(self._read, batch)
-        studies = iter(await sandbox.study([r for row in rows for r in row.requests]))
+        requests = [request for row in rows for request in row.requests]
+        compared = self._compared is None or rows[0].number < self._compared
+        studies = iter(await sandbox.study(requests, prefixes=compared))
         for row in rows:
             row.studies = list(islice(studies, len(row.requests)))
         tokens = await asyncio.to_thread(self._count_prompts, rows)

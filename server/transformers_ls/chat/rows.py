@@ -16,7 +16,7 @@ from transformers_ls.chat.problems import Problem
 
 __all__ = ["malformed", "plain_chat"]
 
-_PLAIN: Final = str | int | float | bool | None
+_PLAIN: Final = (str, int, float, type(None))
 
 
 def plain_chat(line: str) -> Conversation | None:

@@ -141,15 +141,18 @@ class Sandbox:
         reply = await self._ask(RenderRequest(template, []), "variables")
         return tuple(reply["variables"])
 
-    async def study(self, requests: Sequence[RenderRequest]) -> list[Study | TemplateError]:
+    async def study(
+        self, requests: Sequence[RenderRequest], *, prefixes: bool = True
+    ) -> list[Study | TemplateError]:
         """Render chats with what `inspect` wants to know of each, all in one round trip.
 
-        All must have the same template, special tokens and clock, those of the first.
+        All must have the same template, special tokens and clock, those of the first. `prefixes`
+        says whether the prompts of a chat's turns are compared, which costs a render for each.
 
         Raises:
             UsageError: One holds values that are not JSON.
         """
-        replies = await self._ask_all(requests, "study")
+        replies = await self._ask_all(requests, "study", prefixes=prefixes)
         return [
             reply
             if isinstance(reply, TemplateError)

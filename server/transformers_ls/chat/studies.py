@@ -58,7 +58,8 @@ def study(renderer: TextRenderer, request: Json, longest: int) -> Json:
         return {"raised": raised, "at": at}
     if len(text) > longest:
         return {"limit": "output"}
-    return {"text": text, "at": _first_changed(renderer, request, messages)}
+    compared = request.get("prefixes", True)
+    return {"text": text, "at": _first_changed(renderer, request, messages) if compared else None}
 
 
 def _first_refused(renderer: TextRenderer, request: Json, reason: str) -> int | None:

@@ -25,6 +25,7 @@ __all__ = ["add_arguments", "run"]
 _LANGUAGES = (
     *("json", "jsonl", "yaml", "python", "prompty", "dotprompt", "markdown", "ipynb", "jinja"),
 )
+_COMPARED_ROWS = 1_000
 _PRINTERS = {"text": print_text, "json": print_json, "sarif": print_sarif}
 
 
@@ -101,6 +102,7 @@ async def _check_all(arguments: argparse.Namespace) -> tuple[list[Found], Datase
                     limit=limit,
                     language="json" if language == "jsonl" else language,
                     strict=True,
+                    compared=_COMPARED_ROWS,
                 )
             found += await _check(path, checkers[language], report, by_line=language == "jsonl")
     finally:

@@ -54,9 +54,9 @@ async def test_only_the_edited_row_is_checked_again(sandbox, monkeypatch):
     asked = []
     real = Sandbox.study
 
-    async def study(self, requests):
+    async def study(self, requests, **more):
         asked.append(len(requests))
-        return await real(self, requests)
+        return await real(self, requests, **more)
 
     monkeypatch.setattr(Sandbox, "study", study)
     checker = ChatChecker(sandbox)

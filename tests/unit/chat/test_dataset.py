@@ -151,3 +151,24 @@ def test_the_report():
         "total": 5050, "p50": 50, "p90": 90, "p99": 99, "max": 100
     }  # fmt: skip
     assert DatasetReport().percentile(50) is None
+
+
+async def test_turns_are_compared_in_the_first_rows_only_where_that_is_wanted():
+    template = ChatTemplate(
+        "{% for m in messages %}{{ m.content }}{% endfor %}{% if add_generation_prompt %}?{% endif %}",
+        "test",
+    )
+    rows = [
+        json.dumps({"messages": [USER, ANSWER, {**USER, "content": str(n)}]}) for n in range(300)
+    ]
+    found = {}
+    for compared in (None, 100, 0):
+        ours = DatasetChecker(template, processes=1, limits=ROOMY, compared=compared)
+        try:
+            checks = await all_of(ours.check(rows))
+        finally:
+            await ours.close()
+        found[compared] = [c.number for c in checks if c.problems]
+        assert {p.code for c in checks for p in c.problems} <= {"prefix-changes"}
+    # A batch is compared as a whole.
+    assert found == {None: list(range(300)), 100: list(range(128)), 0: []}
