@@ -30,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve one client until it leaves."""
+    # A thread that computes in Python keeps the event loop waiting for as long as this: 5 ms by
+    # default, which is the most that a key may wait in all.
+    sys.setswitchinterval(0.0005)
     logging.basicConfig(
         stream=sys.stderr,
         level=arguments.log_level,
