@@ -68,7 +68,7 @@ $(STAMPS)/bench: $(STAMPS)/python
 
 bench: models $(STAMPS)/bench ## Benchmarks: ratios against a named baseline in the same run
 	@$(BIN)/python -m tests.support.tokenizer_files
-	@$(BIN)/python scripts/bench.py
+	@$(BIN)/python scripts/run_benchmarks.py
 
 # Building ---------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""What a benchmark is held to: one line for each aim, which `scripts/bench.py` collects at the end."""
+"""What a benchmark is held to: one line for each aim, which `scripts/run_benchmarks.py` collects at the end."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Runs the benchmarks one after the other, all of them, and says at the end which aims are met.
 
-python scripts/bench.py [NAME …]
+python scripts/run_benchmarks.py [NAME …]
 """
 
 from __future__ import annotations
