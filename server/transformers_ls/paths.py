@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
-__all__ = ["cache_dir", "data_dir", "models_dir"]
+__all__ = ["cache_dir", "data_dir", "diagnostics_page", "models_dir"]
 
 _APP = "transformers-ls"
 
@@ -25,6 +26,17 @@ def data_dir() -> Path:
 def models_dir() -> Path:
     """Return the folder that holds one folder for each embedded model."""
     return data_dir() / "models"
+
+
+@cache
+def diagnostics_page() -> Path | None:
+    """Return the file that explains every diagnostic; None when it was not installed with us."""
+    here = Path(__file__)
+    # A wheel holds it beside this module, a source tree in its own place.
+    for page in (here.with_name("diagnostics.md"), here.parents[2] / "docs" / "diagnostics.md"):
+        if page.is_file():
+            return page
+    return None
 
 
 def cache_dir() -> Path:

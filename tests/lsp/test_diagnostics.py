@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pytest
 
@@ -58,6 +61,9 @@ async def test_a_refused_chat_is_marked_and_repaired(strict):
     (problem,) = (await diagnose(strict))["items"]
     assert problem["code"] == "template-refuses"
     assert "must alternate" in problem["message"]
+    page, _, anchor = problem["codeDescription"]["href"].partition("#")
+    assert anchor == "template-refuses"
+    assert "### template-refuses" in Path(url2pathname(urlsplit(page).path)).read_text("utf-8")
     assert problem["severity"] == 1
     # The second message is the one that the template refuses.
     assert problem["range"]["start"]["line"] > text[: text.index("One")].count("\n")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from transformers_ls.lsp.documents import to_lsp_range
+from transformers_ls.paths import diagnostics_page
 from transformers_ls.text.document import Document
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def _is_wanted(server: TransformersServer, document: Document) -> bool:
 def _diagnostic(
     server: TransformersServer, document: Document, problem: Problem
 ) -> types.Diagnostic:
+    page = diagnostics_page()
     return types.Diagnostic(
         range=to_lsp_range(
             document.snapshot, problem.start, problem.end, server.documents.encoding
@@ -84,6 +86,7 @@ def _diagnostic(
         message=problem.message,
         severity=_SEVERITIES[problem.severity],
         code=problem.code,
+        code_description=types.CodeDescription(f"{page.as_uri()}#{problem.code}") if page else None,
         source=_SOURCE,
     )
 
