@@ -53,7 +53,7 @@ class Analyses:
             if not analysis.waiting and not analysis.begun:
                 analysis.dropped = True
                 analysis.task.cancel()
-        if analysis.place != (start, end):
+        if end is None or analysis.place != (start, end):
             await asyncio.to_thread(regions.prepare, start, end)
         return regions
 
@@ -94,7 +94,8 @@ class _Analysis:
 
     def __init__(self, document: Document, history: _History, start: int, end: int | None) -> None:
         self.snapshot = document.snapshot
-        # What is asked for first is read in the same thread: each way to another one takes time.
+        # The place that is asked for first is read in the same thread: each way to another one
+        # takes time. Not so the whole text, for which nobody else should wait.
         self.place = (start, end)
         self.waiting = 0
         self.begun = False
@@ -116,5 +117,7 @@ def _regions_of(
     from transformers_ls.text.regions import regions_of
 
     found = regions_of(language_id, snapshot, base)
-    found.prepare(*place)
+    start, end = place
+    if end is not None:
+        found.prepare(start, end)
     return found
