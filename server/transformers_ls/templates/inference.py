@@ -15,7 +15,7 @@ from transformers_ls.templates.vocabulary import (
     element_of,
 )
 
-__all__ = ["Types", "closing", "operand_before"]
+__all__ = ["Types", "closing_bracket", "operand_before"]
 
 _SAME: Final = frozenset(
     {"list", "reverse", "sort", "select", "reject", "selectattr", "rejectattr", "unique", "default"}
@@ -43,7 +43,7 @@ class Types:
             return ""
         first, at = lexemes[0], 1
         if first.text == "(":
-            end = closing(lexemes, 0)
+            end = closing_bracket(lexemes, 0)
             type_, at = self.of(lexemes[1:end], depth + 1), end + 1
         elif first.kind == "name":
             type_ = self._name(first.text)
@@ -55,17 +55,17 @@ class Types:
                 called = at + 2 < len(lexemes) and lexemes[at + 2].text == "("
                 name = lexemes[at + 1].text
                 type_ = self._method(type_, name) if called else self.field(type_, name)
-                at = closing(lexemes, at + 2) + 1 if called else at + 2
+                at = closing_bracket(lexemes, at + 2) + 1 if called else at + 2
             elif step.text == "[":
-                end = closing(lexemes, at)
+                end = closing_bracket(lexemes, at)
                 type_, at = self._item(type_, lexemes[at + 1 : end]), end + 1
             elif step.text == "(":
                 type_ = "namespace" if first.text == "namespace" and at == 1 else ""
-                at = closing(lexemes, at) + 1
+                at = closing_bracket(lexemes, at) + 1
             elif step.text == "|" and at + 1 < len(lexemes):
                 type_, at = self._filter(type_, lexemes[at + 1].text), at + 2
                 if at < len(lexemes) and lexemes[at].text == "(":
-                    at = closing(lexemes, at) + 1
+                    at = closing_bracket(lexemes, at) + 1
             else:
                 # What is compared, or computed, is no longer what stood here.
                 return type_ if step.text in ("if", "else", "or", "recursive") else ""
@@ -121,7 +121,7 @@ class Types:
         return "str" if name in _TEXT else "int" if name in _NUMBER else ""
 
 
-def closing(lexemes: Sequence[Lexeme], opening: int) -> int:
+def closing_bracket(lexemes: Sequence[Lexeme], opening: int) -> int:
     """Return the index of the bracket that closes another one; the last index when none does."""
     depth = 0
     for index in range(opening, len(lexemes)):

@@ -12,6 +12,7 @@ from typing import Final
 from jinja2 import nodes
 
 from transformers_ls.chat.problems import Edit, Fix, Problem
+from transformers_ls.templates.inference import closing_bracket
 from transformers_ls.templates.lexemes import Lexeme, read_lexemes
 from transformers_ls.templates.scopes import Names, places, walk
 
@@ -69,7 +70,7 @@ def _methods(lexemes: Sequence[Lexeme], root: nodes.Template) -> Iterator[Proble
         if node.node.attr not in _FILTERS or node.kwargs or node.dyn_args or node.dyn_kwargs:
             continue
         dot = index_of[places(node.node)[0]]
-        name, opening, closing = lexemes[dot + 1], dot + 2, _closing(lexemes, dot + 2)
+        name, opening, closing = lexemes[dot + 1], dot + 2, closing_bracket(lexemes, dot + 2)
         right = _FILTERS[name.text]
         fixes: tuple[Fix, ...] = ()
         # What follows a filter is read as part of its name, or not at all.
@@ -150,14 +151,3 @@ def _indentation(lexemes: Sequence[Lexeme]) -> Iterator[Problem]:
         message = "The indentation before this is printed into the prompt: write `{{-`."
         fix = Fix("Write `{{-`", (Edit(here.start, here.end, "{{-"),))
         yield Problem("printed-indentation", "information", message, here.start, here.end, (fix,))
-
-
-def _closing(lexemes: Sequence[Lexeme], opening: int) -> int:
-    """Return which lexeme closes the bracket that another one opens."""
-    depth = 0
-    for index in range(opening, len(lexemes)):
-        if lexemes[index].kind == "operator":
-            depth += (lexemes[index].text in "([{") - (lexemes[index].text in ")]}")
-            if depth == 0:
-                return index
-    return len(lexemes) - 1
