@@ -2,46 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 
 import pytest
 
-from tests.support.tiny_tokenizer import make_tokenizer, reference_count
-from transformers_ls.cli import main
+from tests.support.tiny_tokenizer import reference_count
 from transformers_ls.tasks.built_in import BUILT_IN
+
+pytestmark = pytest.mark.usefixtures("own_folders")
 
 CHAT = [{"role": "user", "content": "Caf\u00e9 or tea?"}]
 PROMPT = "<|im_start|>user\nCaf\u00e9 or tea?<|im_end|>\n"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _own_folders(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TRANSFORMERS_LS_CACHE", str(tmp_path_factory.mktemp("cache")))
-        patch.setenv("TRANSFORMERS_LS_DATA", str(tmp_path_factory.mktemp("data")))
-        yield
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory) -> str:
-    return str(make_tokenizer(tmp_path_factory.mktemp("models") / "tiny"))
-
-
-@pytest.fixture
-def run(capsys, monkeypatch):
-    """Run a command line; return its exit code, stdout and stderr."""
-
-    def run(*arguments: str, stdin: str | bytes = "") -> tuple[int, str, str]:
-        data = stdin.encode() if isinstance(stdin, str) else stdin
-        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        captured = capsys.readouterr()
-        return ended.value.code, captured.out, captured.err
-
-    return run
 
 
 def test_count(run, model, tmp_path):

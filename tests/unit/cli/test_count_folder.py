@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 from contextlib import contextmanager
@@ -10,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.tiny_tokenizer import make_tokenizer, reference_count
-from transformers_ls.cli import _count_output, main
+from tests.support.tiny_tokenizer import reference_count
+from transformers_ls.cli import _count_output
+
+pytestmark = pytest.mark.usefixtures("own_folders")
 
 TEXTS = {
     "notes.md": "# Notes\n\nThe quick brown fox.\n",
@@ -19,19 +20,6 @@ TEXTS = {
     "src/[bold]red.txt": "H\u00e9llo \u65e5\u672c\u8a9e \U0001f642",
     "src/deep/rows.jsonl": '{"text": "hello world"}\n{"text": "hi", "more": ["a", "b"]}\n{"text\n',
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _own_folders(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TRANSFORMERS_LS_CACHE", str(tmp_path_factory.mktemp("cache")))
-        patch.setenv("TRANSFORMERS_LS_DATA", str(tmp_path_factory.mktemp("data")))
-        yield
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory) -> str:
-    return str(make_tokenizer(tmp_path_factory.mktemp("models") / "tiny"))
 
 
 @pytest.fixture
@@ -44,18 +32,6 @@ def folder(tmp_path) -> Path:
     (tmp_path / "ignored.md").write_text("not here")
     (tmp_path / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0")
     return tmp_path
-
-
-@pytest.fixture
-def run(capsys, monkeypatch):
-    def run(*arguments: str, stdin: str = "") -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        captured = capsys.readouterr()
-        return ended.value.code, captured.out, captured.err
-
-    return run
 
 
 def test_json(run, model, folder):
