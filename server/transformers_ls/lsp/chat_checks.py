@@ -81,7 +81,7 @@ class ChatChecks:
             if now is not None and now.snapshot is document.snapshot:
                 self.forget(document.uri)
                 self._running[document.uri] = running
-        large = document.snapshot.text.count("\n") > _LARGE_ROWS
+        large = document.snapshot.line_count - 1 > _LARGE_ROWS
         patience = _PATIENCE_SECONDS if large and self._can_refresh() else None
         # Not the task itself: a request that is cancelled must not undo the work of another one.
         done, _ = await asyncio.wait([running.task], timeout=patience)

@@ -5,6 +5,7 @@ Those of a long document are counted when the client asks for each lens it shows
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from transformers_ls.lsp.documents import to_lsp_range
 if TYPE_CHECKING:
     from transformers_ls.lsp.server import TransformersServer
     from transformers_ls.text.document import Document
-    from transformers_ls.text.regions import Region
+    from transformers_ls.text.regions import Region, Regions
     from transformers_ls.text.snapshot import Slice, Snapshot
 
 _LAZY_CHARACTERS = 100_000
@@ -44,8 +45,9 @@ def register(server: TransformersServer) -> None:
             return []
         lenses = [_lens(server, document, model, None) for model in settings.tokenizers]
         if settings.code_lens.sections and len(document.snapshot) <= _SECTIONS_CHARACTERS:
-            regions = (await server.analyses.regions(document)).all()
-            for section in _top_sections(regions, document):
+            regions = await server.analyses.regions(document)
+            # All regions of a few megabytes take a tenth of a second: too long for the event loop.
+            for section in await asyncio.to_thread(_top_sections, regions, document):
                 lenses += [
                     _lens(server, document, model, section) for model in settings.tokenizers[:1]
                 ]
@@ -108,9 +110,9 @@ def _data(lens: types.CodeLens) -> dict[str, Any]:
     return data
 
 
-def _top_sections(regions: Sequence[Region], document: Document) -> list[Region]:
+def _top_sections(regions: Regions, document: Document) -> list[Region]:
     """Return the sections of the highest level that has several; under one title, those below."""
-    sections = [r for r in regions if r.kind == "section" and _is_source(r, document)]
+    sections = [r for r in regions.all() if r.kind == "section" and _is_source(r, document)]
     while sections:
         top: list[Region] = []
         for section in sections:
