@@ -60,11 +60,9 @@ def _serve(inbox: Inbox, outbox: Outbox, device: str | None, dtype: str | None) 
         )
     )
     # The rest of the imports is done while the front prepares its first request.
-    from transformers_ls_worker.generation import generate
-    from transformers_ls_worker.models import Models
+    from transformers_ls_worker.dispatch import Dispatcher
 
-    models = Models(placement)
-    inbox.work(lambda request, send, aborted: generate(request, models, placement, send, aborted))
+    inbox.work(Dispatcher(placement))
     return 0
 
 

@@ -15,6 +15,7 @@ from transformers_ls_worker import wire
 from transformers_ls_worker.device import Placement, use_threads
 from transformers_ls_worker.failures import RunAborted, is_out_of_memory
 from transformers_ls_worker.languages import Languages, choose_languages
+from transformers_ls_worker.loop import Turn
 from transformers_ls_worker.models import LoadedModel, Models
 from transformers_ls_worker.rows import Row, prompt_ids
 
@@ -26,7 +27,7 @@ def generate(
     models: Models,
     placement: Placement,
     send: Callable[[wire.FromWorker], None],
-    aborted: Callable[[], bool],
+    turn: Turn,
 ) -> wire.Done:
     """Do a run: load its model if need be, stream its text with `send`, return how it ended.
 
@@ -35,12 +36,13 @@ def generate(
         models: Where models come from.
         placement: What they run on.
         send: Takes the frames of the run, except the last.
-        aborted: Whether the run was aborted; asked at least once per layer of the model.
+        turn: Asked before each layer of the model whether the run was aborted, and between two
+            steps to let others compute.
 
     Raises:
         RunError: The run cannot be done, for a reason that is worth telling.
     """
-    run = _Run(request, send, aborted)
+    run = _Run(request, send, turn)
     try:
         path = Path(request.model)
         loaded, run.load_seconds = models.get(
@@ -82,7 +84,7 @@ class _Run:
         self,
         request: wire.Generate,
         send: Callable[[wire.FromWorker], None],
-        aborted: Callable[[], bool],
+        turn: Turn,
     ) -> None:
         self.started = time.monotonic()
         self.load_seconds = 0.0
@@ -91,7 +93,7 @@ class _Run:
         self.rows: list[Row] = []
         self._request = request
         self._send = send
-        self._aborted = aborted
+        self._turn = turn
 
     @property
     def finish_reason(self) -> wire.FinishReason:
@@ -101,7 +103,7 @@ class _Run:
 
     def check(self) -> None:
         """Raise `RunAborted` when the user stopped the run."""
-        if self._aborted():
+        if self._turn.aborted():
             raise RunAborted
 
     def stage(self, name: Any, message: str, percent: int | None) -> None:
@@ -153,6 +155,7 @@ class _Run:
 
         def take(tokens: list[int]) -> list[bool]:
             """Take a step's new tokens; say which rows are over."""
+            self._turn.give_way()
             self.check()
             if self.time_to_first_token is None:
                 self.time_to_first_token = time.monotonic() - self.started

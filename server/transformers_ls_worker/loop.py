@@ -13,15 +13,45 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import BinaryIO, Protocol, TypeAlias
 
 from transformers_ls_worker import wire
 from transformers_ls_worker.failures import explain, is_poisoned
 
-__all__ = ["Inbox", "Outbox", "Runner"]
+__all__ = ["Inbox", "Outbox", "Request", "Runner", "Turn"]
 
-Runner = Callable[[wire.Generate, Callable[[wire.FromWorker], None], Callable[[], bool]], wire.Done]
-"""Does one run: takes the request, where its frames go, and whether it was aborted."""
+Request: TypeAlias = wire.Generate | wire.Infer
+"""What a run is asked to do."""
+
+
+class Turn(Protocol):
+    """A run's say in who computes; given to it with its request."""
+
+    def aborted(self) -> bool:
+        """Whether the run was aborted; cheap enough to ask before each layer of a model."""
+        ...
+
+    def give_way(self) -> None:
+        """Let other runs compute if it is their turn; called between two steps of a run.
+
+        Whatever the run keeps in global state (torch's random numbers, its number of threads) is
+        as it was when this returns.
+        """
+        ...
+
+
+Runner = Callable[[Request, Callable[[wire.FromWorker], None], Turn], wire.Done]
+"""Does one run: takes the request, where its frames go, and its turn."""
+
+
+class _OnlyRun:
+    """The turn of a run that computes alone."""
+
+    def __init__(self, abort: threading.Event) -> None:
+        self.aborted = abort.is_set
+
+    def give_way(self) -> None:
+        """Nobody else computes."""
 
 
 class Outbox:
@@ -62,7 +92,7 @@ class Inbox:
         self._stream = stream
         self._outbox = outbox
         self._changed = threading.Condition()
-        self._waiting: deque[wire.Generate] = deque()
+        self._waiting: deque[Request] = deque()
         self._current: str | None = None
         self._abort_current = threading.Event()
         self._greeted = False
@@ -80,7 +110,7 @@ class Inbox:
         while (request := self._next()) is not None:
             try:
                 ending: wire.FromWorker = run(
-                    request, self._outbox.send, self._abort_current.is_set
+                    request, self._outbox.send, _OnlyRun(self._abort_current)
                 )
             except Exception as error:  # noqa: BLE001 - one run's failure must not end the others
                 # Frames and type only: the message of an exception may quote the user's text.
@@ -96,7 +126,7 @@ class Inbox:
                 self._current = None
                 self._outbox.send(ending)
 
-    def _next(self) -> wire.Generate | None:
+    def _next(self) -> Request | None:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             if self._closed:
@@ -122,7 +152,7 @@ class Inbox:
     def _take(self, message: object) -> None:
         if isinstance(message, wire.Hello):
             self._greeted = True
-        elif isinstance(message, wire.Generate):
+        elif isinstance(message, wire.Generate | wire.Infer):
             self._waiting.append(message)
         elif isinstance(message, wire.Abort):
             self._abort(message.run_id)

@@ -9,16 +9,18 @@ The cost is a few microseconds a token, far below one decode step.
 front                                     worker
   │ ── Hello(wire) ────────────────────────► │
   │ ◄─────────────── Ready(versions, device) │
-  │ ── Generate(run_id, folder, prompt …) ─► │   runs are done one after the other, in order
+  │ ── Generate(run_id, folder, prompt …) ─► │   runs take turns, so that a short one need not
+  │ ── Infer(run_id, folder, task …) ──────► │   wait for a long one
   │ ◄────────────────── Stage(run_id, …) *   │   loading 10 %, loading 60 % …
   │ ◄────────────────── Delta(run_id, …) *   │
   │ ◄───────────────── RowEnd(run_id, …) *   │   one for each prompt of a batch
+  │ ◄───────────────── Output(run_id, …) *   │   one for each text of an `Infer`
   │ ── Abort(run_id) ──────────────────────► │   any time, also for a run that waits
   │ ◄── Done(run_id, …) or Failed(run_id, …) │   exactly one of them ends each run
   │ ── Shutdown ───────────────────────────► │   or the end of its standard input
 ```
 
-Every `Generate` is answered by exactly one `Done` or `Failed` with its run id, an aborted one by
+Every `Generate` and `Infer` is answered by exactly one `Done` or `Failed` with its run id, an aborted one by
 `Done` with the finish reason `"abort"`: the front knows from it that the compute has ended.
 """
 
@@ -41,6 +43,9 @@ __all__ = [
     "FromWorker",
     "Generate",
     "Hello",
+    "Infer",
+    "InferTask",
+    "Output",
     "Ready",
     "RowEnd",
     "Shutdown",
@@ -50,7 +55,7 @@ __all__ = [
     "encode",
 ]
 
-WIRE_VERSION = 2
+WIRE_VERSION = 3
 """Raised with every change that an older peer would misread; both sides must have the same."""
 
 MAX_FRAME_BYTES = 64 * 1024 * 1024
@@ -71,6 +76,17 @@ FailureCode = Literal[
     "internal",
 ]
 """What kind of failure it was; the front chooses its exception by it."""
+
+
+InferTask = Literal[
+    "text-classification",
+    "zero-shot-classification",
+    "token-classification",
+    "question-answering",
+    "fill-mask",
+    "feature-extraction",
+]
+"""What a model can say of a text without writing one; the names are the Hub's."""
 
 
 class BrokenFrameError(ValueError):
@@ -114,10 +130,39 @@ class Generate:
     others: tuple[str, ...] = ()
     """More prompts, computed beside the first one as the rows 1, 2 … of a batch."""
 
+    adapter: str = ""
+    """Absolute path of a PEFT adapter's folder, put on the model; empty for none."""
+    repeats_prompt: bool = False
+    """Whether much of the answer will likely stand in the prompt (an edit, a correction): then
+    tokens are drafted from it, which changes no greedy answer."""
+
     @property
     def prompts(self) -> tuple[str, ...]:
         """All prompts, by their rows."""
         return (self.prompt, *self.others)
+
+
+@dataclass(frozen=True, slots=True)
+class Infer:
+    """Front to worker: say something of texts, one `Output` for each."""
+
+    kind: ClassVar[str] = "infer"
+    run_id: str
+    model: str
+    """Absolute path of the model's folder."""
+    task: InferTask
+    texts: tuple[str, ...]
+    labels: tuple[str, ...] = ()
+    """What to choose from, for `zero-shot-classification`; what may fill a mask, if not empty."""
+    multi_label: bool = False
+    """Whether several labels may be true: each is then scored by itself."""
+    hypothesis: str = ""
+    """The sentence that holds a label at `{}`, for `zero-shot-classification`; empty for the
+    default, "This example is {}."."""
+    question: str = ""
+    """For `question-answering`, whose texts are the contexts."""
+    top_k: int | None = None
+    """How many answers to a text at most; None for the task's own number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +194,8 @@ class Ready:
     dtype: str
     """What weights are loaded as: `bfloat16`, `float16`, `float32`."""
     pid: int = 0
+    memory_bytes: int | None = None
+    """How much memory the device has in all; None when it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +207,9 @@ class Stage:
     name: Literal["loading", "running"]
     message: str
     percent: int | None = None
+    done_bytes: int | None = None
+    """How much of the weights is loaded; None where the stage has nothing to do with bytes."""
+    total_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +238,17 @@ class RowEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class Output:
+    """Worker to front: what was found about one text of an `Infer`."""
+
+    kind: ClassVar[str] = "output"
+    run_id: str
+    row: int
+    value: Any
+    """JSON, in the form that huggingface_hub's typed output of the task is parsed from."""
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """Worker to front: the run ended as it should, and no longer computes.
 
@@ -209,6 +270,12 @@ class Done:
     """How much of `seconds` went into loading the model; 0 when it was there."""
     seed: int | None = None
     """The seed that was used; None for greedy decoding."""
+    memory_bytes: int | None = None
+    """The most memory that the device gave to this worker so far; None when it does not say."""
+    reused_tokens: int = 0
+    """How many of the prompt tokens were not computed anew: an earlier prompt began with them."""
+    accepted_tokens: int = 0
+    """How many of the completion tokens were drafted from the prompt and found right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,12 +289,15 @@ class Failed:
     hint: str = ""
 
 
-ToWorker: TypeAlias = Hello | Generate | Abort | Shutdown
-FromWorker: TypeAlias = Ready | Stage | Delta | RowEnd | Done | Failed
+ToWorker: TypeAlias = Hello | Generate | Infer | Abort | Shutdown
+FromWorker: TypeAlias = Ready | Stage | Delta | RowEnd | Output | Done | Failed
 
 _KINDS: dict[str, type[Any]] = {
     cls.kind: cls
-    for cls in (Hello, Generate, Abort, Shutdown, Ready, Stage, Delta, RowEnd, Done, Failed)
+    for cls in (
+        *(Hello, Generate, Infer, Abort, Shutdown),
+        *(Ready, Stage, Delta, RowEnd, Output, Done, Failed),
+    )
 }
 # How a JSON value is recognized for each annotation that occurs above; they are strings because
 # annotations are not evaluated. bool is an int in Python, so it is told apart by hand.
@@ -279,6 +349,8 @@ def _checked(kind: str, name: str, annotation: str, value: Any) -> Any:
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
             return tuple(value)
         raise BrokenFrameError(f"{kind}.{name} is not a list of strings")
+    if annotation == "Any":
+        return value
     allowed = _CHECKS.get(annotation, (str,))
     if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
         raise BrokenFrameError(f"{kind}.{name} has the wrong type")

@@ -5,6 +5,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the worker's packages are not installed")
 
 from tests.support.tiny_models import script_tail  # noqa: E402
+from tests.support.turns import AloneTurn  # noqa: E402
 from tests.worker.conftest import SCRIPT  # noqa: E402
 from transformers_ls_worker import wire  # noqa: E402
 from transformers_ls_worker.device import Placement  # noqa: E402
@@ -25,7 +26,7 @@ def run(models, folder, *prompts, aborted=lambda: False, **options):
     """Return each row's text and end, and the end of the run."""
     sent = []
     request = wire.Generate("r", str(folder), prompts[0], others=prompts[1:], **options)
-    done = generate(request, models, CPU, sent.append, aborted)
+    done = generate(request, models, CPU, sent.append, AloneTurn(aborted))
     texts = [""] * len(prompts)
     ends = {}
     for frame in sent:

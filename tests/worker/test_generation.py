@@ -5,6 +5,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the worker's packages are not installed")
 
 from tests.support.tiny_models import script_tail  # noqa: E402
+from tests.support.turns import AloneTurn  # noqa: E402
 from tests.worker.conftest import SCRIPT  # noqa: E402
 from transformers_ls_worker import wire  # noqa: E402
 from transformers_ls_worker.device import Placement, choose_placement  # noqa: E402
@@ -23,7 +24,7 @@ def models():
 def run(models, folder, prompt, *, aborted=lambda: False, **options):
     sent = []
     request = wire.Generate("r", str(folder), prompt, **options)
-    done = generate(request, models, CPU, sent.append, aborted)
+    done = generate(request, models, CPU, sent.append, AloneTurn(aborted))
     return "".join(frame.text for frame in sent if isinstance(frame, wire.Delta)), done, sent
 
 
@@ -106,7 +107,7 @@ def test_an_abort_ends_the_compute_within_a_step(after, models, llama):
         return tokens >= after
 
     request = wire.Generate("r", str(llama), "The quick brown fox", max_new_tokens=5000)
-    done = generate(request, models, CPU, send, aborted)
+    done = generate(request, models, CPU, send, AloneTurn(aborted))
     assert done.finish_reason == "abort"
     assert done.completion_tokens <= tokens + 1
     assert len(layers_after_abort) == 1

@@ -10,6 +10,8 @@ MESSAGES = [
     wire.Hello(),
     wire.Generate("r1", "/models/x", "Grüße\n\u2028 🙂 \x00", False, 5, 0.7, 3, ("\n\n", "日")),
     wire.Generate("r2", "/models/x", ""),
+    wire.Infer("r3", "/models/x", "fill-mask", ("a [MASK]", "🙂"), labels=("é",), top_k=2),
+    wire.Output("r3", 1, [{"label": "é", "score": 0.5, "words": [1, None]}]),
     wire.Abort("r1"),
     wire.Shutdown(),
     wire.Ready(1, "3.11", "2.13", "5.23", "cuda:0", "bfloat16", 42),

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 __all__ = ["LocalEngine", "RenderChat"]
 
+Answer: TypeAlias = wire.Delta | wire.RowEnd | wire.Output | wire.Done
+"""A frame of a run that is part of its answer."""
+
 RenderChat: TypeAlias = Callable[[Path, Sequence[Mapping[str, Any]]], Awaitable[str]]
 """Renders messages with the template of the model in a folder, generation prompt included."""
 
@@ -163,7 +166,9 @@ class LocalEngine:
                 # The one row of a batch of one ends with its run.
                 if isinstance(frame, wire.Delta):
                     yield BatchItem(frame.row, frame.text)
-                elif isinstance(frame, wire.RowEnd) or len(prompts) == 1:
+                elif isinstance(frame, wire.RowEnd) or (
+                    isinstance(frame, wire.Done) and len(prompts) == 1
+                ):
                     yield outputs.row_end(frame)
 
     def status(self) -> EngineStatus:
@@ -220,7 +225,7 @@ class LocalEngine:
         model: str,
         max_new_tokens: int,
         **options: Unpack[Options],
-    ) -> AsyncGenerator[wire.Delta | wire.RowEnd | wire.Done, None]:
+    ) -> AsyncGenerator[Answer, None]:
         """Find the model, write the prompts as it sees them, and do the run."""
         on_stage = options.get("on_stage")
         source, target = options.get("languages") or ("", "")
@@ -260,8 +265,12 @@ class LocalEngine:
                     yield frame
 
     async def _run(
-        self, request: wire.Generate, model: str, on_stage: StageListener | None, closings: int
-    ) -> AsyncGenerator[wire.Delta | wire.RowEnd | wire.Done, None]:
+        self,
+        request: wire.Generate | wire.Infer,
+        model: str,
+        on_stage: StageListener | None,
+        closings: int,
+    ) -> AsyncGenerator[Answer, None]:
         """Do a run in the worker; closing the iterator tells the worker to stop at once."""
         while True:
             if closings != self._closings:
@@ -335,9 +344,7 @@ class LocalEngine:
             self.on_change()
 
 
-async def _frames(
-    run: WorkerRun, on_stage: StageListener | None
-) -> AsyncGenerator[wire.Delta | wire.RowEnd | wire.Done, None]:
+async def _frames(run: WorkerRun, on_stage: StageListener | None) -> AsyncGenerator[Answer, None]:
     while True:
         frame = await run.next()
         if isinstance(frame, wire.Stage):

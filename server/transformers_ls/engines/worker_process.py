@@ -29,7 +29,7 @@ _PROMPT_CHARACTERS = wire.MAX_FRAME_BYTES // 13
 _LONGEST_LINE = 1024 * 1024
 """The worker's frames are short; a longer line is somebody's garbage."""
 
-RunFrame: TypeAlias = wire.Stage | wire.Delta | wire.RowEnd | wire.Done
+RunFrame: TypeAlias = wire.Stage | wire.Delta | wire.RowEnd | wire.Output | wire.Done
 
 
 class WorkerRun:
@@ -134,12 +134,12 @@ class WorkerProcess:
             raise
         return self.ready
 
-    def begin(self, request: wire.Generate) -> WorkerRun:
+    def begin(self, request: wire.Generate | wire.Infer) -> WorkerRun:
         """Give the worker a run; it does runs in the order in which they come."""
         run = self.runs[request.run_id] = WorkerRun(request.run_id)
         if self.ended:
             self._end_run(request.run_id, self.exit_error or death(None))
-        elif sum(map(len, request.prompts)) > _PROMPT_CHARACTERS:
+        elif sum(map(len, _texts(request))) > _PROMPT_CHARACTERS:
             # The worker would not read the frame, and nobody would learn of it.
             self._end_run(request.run_id, UsageError("The text is too long.", "Select less."))
         else:
@@ -216,7 +216,7 @@ class WorkerProcess:
         elif isinstance(message, wire.Done):
             aborted = RunCancelledError("The run was stopped.")
             self._end_run(message.run_id, aborted if message.finish_reason == "abort" else message)
-        elif isinstance(message, wire.Stage | wire.Delta | wire.RowEnd):
+        elif isinstance(message, wire.Stage | wire.Delta | wire.RowEnd | wire.Output):
             run = self.runs.get(message.run_id)
             if run is not None:
                 run.put(message)
@@ -290,6 +290,10 @@ class WorkerProcess:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _texts(request: wire.Generate | wire.Infer) -> tuple[str, ...]:
+    return request.prompts if isinstance(request, wire.Generate) else request.texts
 
 
 def _done() -> asyncio.Future[None]:

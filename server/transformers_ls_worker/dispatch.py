@@ -1,0 +1,30 @@
+"""Gives each run to the module that does its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from transformers_ls_worker import wire
+from transformers_ls_worker.device import Placement
+from transformers_ls_worker.failures import RunError
+from transformers_ls_worker.generation import generate
+from transformers_ls_worker.loop import Request, Turn
+from transformers_ls_worker.models import Models
+
+__all__ = ["Dispatcher"]
+
+
+class Dispatcher:
+    """Does runs with the models of one device."""
+
+    def __init__(self, placement: Placement) -> None:
+        self._placement = placement
+        self._models = Models(placement)
+
+    def __call__(
+        self, request: Request, send: Callable[[wire.FromWorker], None], turn: Turn
+    ) -> wire.Done:
+        """Do a run; see `generate` for the arguments."""
+        if isinstance(request, wire.Infer):
+            raise RunError("internal", f"The worker cannot do {request.task} yet.")
+        return generate(request, self._models, self._placement, send, turn)
