@@ -15,8 +15,9 @@ from transformers_ls_worker import wire
 from transformers_ls_worker.device import Placement, use_threads
 from transformers_ls_worker.failures import RunAborted, is_out_of_memory
 from transformers_ls_worker.languages import Languages, choose_languages
+from transformers_ls_worker.loading import LoadedModel
 from transformers_ls_worker.loop import Turn
-from transformers_ls_worker.models import LoadedModel, Models
+from transformers_ls_worker.models import Models
 from transformers_ls_worker.rows import Row, prompt_ids
 
 __all__ = ["generate"]

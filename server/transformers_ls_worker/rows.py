@@ -7,7 +7,7 @@ from collections.abc import Callable
 from transformers_ls_worker import wire
 from transformers_ls_worker.failures import RunError
 from transformers_ls_worker.languages import Languages
-from transformers_ls_worker.models import LoadedModel
+from transformers_ls_worker.loading import LoadedModel
 from transformers_ls_worker.text import Detokenizer, StopStrings
 
 __all__ = ["Row", "prompt_ids"]
