@@ -16,7 +16,7 @@ psutil = pytest.importorskip("psutil")
 
 from tests.support.tiny_models import script_tail  # noqa: E402
 from tests.worker.conftest import SCRIPT  # noqa: E402
-from transformers_ls.engines.base import Stage  # noqa: E402
+from transformers_ls.engines.base import EngineFacts, Stage  # noqa: E402
 from transformers_ls.engines.local import LocalEngine  # noqa: E402
 from transformers_ls.errors import (  # noqa: E402
     EngineDiedError,
@@ -71,7 +71,10 @@ async def test_text_generation(engine, llama):
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     stages: list[Stage] = []
-    items = await collect(generation(engine, llama, on_stage=stages.append))
+    measured: list[EngineFacts] = []
+    items = await collect(
+        generation(engine, llama, on_stage=stages.append, on_facts=measured.append)
+    )
     tokenizer = AutoTokenizer.from_pretrained(llama)
     model = AutoModelForCausalLM.from_pretrained(llama, dtype=torch.float32)
     inputs = tokenizer("The quick", return_tensors="pt", return_token_type_ids=False)
@@ -83,7 +86,7 @@ async def test_text_generation(engine, llama):
     details = items[-1].details
     assert (details.finish_reason, details.generated_tokens) == ("length", 20)
     assert details.input_length == inputs.input_ids.shape[1]
-    facts = items[-1].facts
+    (facts,) = measured
     assert (facts.device, facts.dtype, facts.seed) == ("cpu", "float32", None)
     assert 0 < facts.time_to_first_token <= facts.seconds
     assert {"loading", "running"} <= {stage.name for stage in stages}

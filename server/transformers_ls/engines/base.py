@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 __all__ = [
     "BatchItem",
     "Engine",
+    "EngineFacts",
     "EngineState",
     "EngineStatus",
+    "FactsListener",
     "Options",
     "Prompt",
     "Stage",
@@ -50,9 +52,36 @@ class Stage:
     name: Literal["starting", "loading", "running"]
     message: str
     percent: int | None = None
+    done_bytes: int | None = None
+    """How much of the weights is loaded; None where the stage has nothing to do with bytes."""
+    total_bytes: int | None = None
 
 
 StageListener = Callable[[Stage], None]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """What a run took, as the engine itself measured it; times in seconds."""
+
+    device: str
+    dtype: str
+    prompt_tokens: int
+    completion_tokens: int
+    time_to_first_token: float | None
+    """Loading the model included; None when nothing was generated."""
+    seconds: float
+    load_seconds: float
+    seed: int | None
+    memory_bytes: int | None
+    """The most memory of the device that was used so far; None when it does not say."""
+    reused_tokens: int
+    """How many tokens of the prompt were not computed anew: an earlier one began with them."""
+    accepted_tokens: int
+    """How many tokens of the answer were drafted from the prompt and found right."""
+
+
+FactsListener = Callable[[EngineFacts], None]
 
 Prompt: TypeAlias = str | Sequence[Mapping[str, Any]]
 """A text to continue, or the messages of a chat to answer."""
@@ -69,8 +98,13 @@ class Options(TypedDict, total=False):
     """Strings that end the answer, and are no part of it."""
     languages: tuple[str, str] | None
     """Source and target, by name or code, for models that have language codes (NLLB …)."""
+    repeats_prompt: bool
+    """Whether much of the answer will likely stand in the prompt (an edit, a correction); ours
+    alone, and it changes no greedy answer."""
     on_stage: StageListener | None
     """Told what the run waits for; ours alone."""
+    on_facts: FactsListener | None
+    """Told what the run took, once, when it ends; ours alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ class LocalEngine:
     ) -> AsyncGenerator[ChatCompletionStreamOutput, None]:
         """Stream the answer to a chat; see `Engine.chat_completion`.
 
-        The last item has `usage`, `finish_reason` and the attribute `facts` (`LocalFacts`).
+        The last item has `usage` and `finish_reason`.
         """
         frames = self._ask(
             [messages],
@@ -126,7 +126,7 @@ class LocalEngine:
     ) -> AsyncGenerator[TextGenerationStreamOutput, None]:
         """Stream the continuation of a prompt; see `Engine.text_generation`.
 
-        The last item has `details`, `generated_text` and the attribute `facts` (`LocalFacts`).
+        The last item has `details` and `generated_text`.
         Stop strings are not part of the text.
         """
         frames = self._ask(
@@ -255,9 +255,12 @@ class LocalEngine:
             stop=tuple(options.get("stop") or ()),
             source_language=source,
             target_language=target,
+            repeats_prompt=options.get("repeats_prompt", False),
         )
         async with aclosing(self._run(request, model, on_stage, closings)) as frames:
             async for frame in frames:
+                if isinstance(frame, wire.Done) and (on_facts := options.get("on_facts")):
+                    on_facts(outputs.facts_of(frame))
                 if isinstance(frame, wire.Delta) and frame.row in silent:
                     silent.discard(frame.row)
                     yield replace(frame, text=f"<think>{frame.text}")
@@ -349,11 +352,15 @@ async def _frames(run: WorkerRun, on_stage: StageListener | None) -> AsyncGenera
         frame = await run.next()
         if isinstance(frame, wire.Stage):
             if on_stage is not None:
-                on_stage(Stage(frame.name, frame.message, frame.percent))
+                on_stage(_stage(frame))
             continue
         yield frame
         if isinstance(frame, wire.Done):
             return
+
+
+def _stage(frame: wire.Stage) -> Stage:
+    return Stage(frame.name, frame.message, frame.percent, frame.done_bytes, frame.total_bytes)
 
 
 def _resolve(model: str) -> Path:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from transformers_ls.engines.base import BatchItem
+from transformers_ls.engines.base import BatchItem, EngineFacts
 from transformers_ls_worker import wire
 
 if TYPE_CHECKING:
     from huggingface_hub import ChatCompletionStreamOutput, TextGenerationStreamOutput
 
 __all__ = [
-    "LocalFacts",
     "chat_delta",
     "chat_end",
+    "facts_of",
     "generation_delta",
     "generation_end",
     "row_end",
@@ -25,44 +24,21 @@ _CHAT_REASONS = {"eos": "stop", "stop": "stop", "length": "length"}
 _GENERATION_REASONS = {"eos": "eos_token", "stop": "stop_sequence", "length": "length"}
 
 
-@dataclass(frozen=True, slots=True)
-class LocalFacts:
-    """What the worker measured; the attribute `facts` of the last item of a stream.
-
-    huggingface_hub's types keep attributes that they do not declare, so a reader that does not
-    know of it loses nothing: `getattr(item, "facts", None)`.
-    """
-
-    device: str
-    dtype: str
-    prompt_tokens: int
-    completion_tokens: int
-    time_to_first_token: float | None
-    """Seconds in the worker, loading the model included; None when nothing was generated."""
-    seconds: float
-    load_seconds: float
-    seed: int | None
-
-    @classmethod
-    def of(cls, done: wire.Done) -> LocalFacts:
-        """Take the facts from the frame that ended a run."""
-        return cls(
-            device=done.device,
-            dtype=done.dtype,
-            prompt_tokens=done.prompt_tokens,
-            completion_tokens=done.completion_tokens,
-            time_to_first_token=done.time_to_first_token,
-            seconds=done.seconds,
-            load_seconds=done.load_seconds,
-            seed=done.seed,
-        )
-
-    @property
-    def tokens_per_second(self) -> float:
-        """The rate of decoding after the first token; 0 when fewer than two tokens came."""
-        if self.time_to_first_token is None or self.completion_tokens < 2:
-            return 0.0
-        return (self.completion_tokens - 1) / max(self.seconds - self.time_to_first_token, 1e-9)
+def facts_of(done: wire.Done) -> EngineFacts:
+    """Return what the worker measured."""
+    return EngineFacts(
+        device=done.device,
+        dtype=done.dtype,
+        prompt_tokens=done.prompt_tokens,
+        completion_tokens=done.completion_tokens,
+        time_to_first_token=done.time_to_first_token,
+        seconds=done.seconds,
+        load_seconds=done.load_seconds,
+        seed=done.seed,
+        memory_bytes=done.memory_bytes,
+        reused_tokens=done.reused_tokens,
+        accepted_tokens=done.accepted_tokens,
+    )
 
 
 def chat_delta(run_id: str, model: str, text: str) -> ChatCompletionStreamOutput:
@@ -82,7 +58,6 @@ def chat_end(run_id: str, model: str, done: wire.Done) -> ChatCompletionStreamOu
         prompt_tokens=done.prompt_tokens,
         total_tokens=done.completion_tokens + done.prompt_tokens,
     )
-    item.facts = LocalFacts.of(done)
     return item
 
 
@@ -106,7 +81,6 @@ def generation_end(index: int, text: str, done: wire.Done) -> TextGenerationStre
         input_length=done.prompt_tokens,
         seed=done.seed,
     )
-    item.facts = LocalFacts.of(done)
     return item
 
 
