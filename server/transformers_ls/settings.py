@@ -13,7 +13,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-__all__ = ["SECTION", "SettingInfo", "Settings", "describe_settings", "parse_settings"]
+__all__ = [
+    "SECTION",
+    "SettingInfo",
+    "Settings",
+    "describe_settings",
+    "parse_settings",
+    "setting_key",
+]
 
 SECTION = "transformers"
 
@@ -68,6 +75,43 @@ class ModelSettings:
         restricted=True,
     )
     translation: str = _setting("gemma3-270m", "The model that translates.", restricted=True)
+    classification: str = _setting(
+        "",
+        "The classifier for sentiment and for labels of its own (a model for sequence "
+        "classification). Empty means `#transformers.models.chat#`, which knows sentiment only.",
+        restricted=True,
+    )
+    zero_shot: str = _setting(
+        "",
+        "The model that chooses from labels of yours: one for natural language inference, such as "
+        "`facebook/bart-large-mnli`. Empty means `#transformers.models.chat#`.",
+        restricted=True,
+    )
+    entities: str = _setting(
+        "",
+        "The model that finds named entities (a token classifier), such as `dslim/bert-base-NER`; "
+        "`#transformers.models.chat#` cannot.",
+        restricted=True,
+    )
+    question_answering: str = _setting(
+        "",
+        "The model that answers questions on a selection: an extractive one, such as "
+        "`deepset/roberta-base-squad2`, shows the passage. Empty means "
+        "`#transformers.models.chat#`, which answers in its own words.",
+        restricted=True,
+    )
+    fill_mask: str = _setting(
+        "",
+        "The masked language model that fills gaps, such as `google-bert/bert-base-uncased`; "
+        "`#transformers.models.chat#` cannot.",
+        restricted=True,
+    )
+    similarity: str = _setting(
+        "",
+        "The embedding model that compares two texts, such as "
+        "`sentence-transformers/all-MiniLM-L6-v2`; `#transformers.models.chat#` cannot.",
+        restricted=True,
+    )
 
 
 @dataclass(frozen=True)
@@ -262,6 +306,11 @@ class SettingInfo:
 def describe_settings() -> Iterator[SettingInfo]:
     """Yield every leaf setting, in the order of the tree."""
     yield from _describe(Settings, SECTION)
+
+
+def setting_key(*names: str) -> str:
+    """Return the full name of a setting from the names of the fields that lead to it."""
+    return ".".join((SECTION, *map(_camel, names)))
 
 
 def parse_settings(value: object) -> tuple[Settings, list[str]]:

@@ -41,6 +41,11 @@ class ModelFacts:
     """The context window in tokens; None when the files do not say."""
     prefixes: bool = False
     """Whether it is told its task by a prefix of the text, as T5 is."""
+    entails: bool = False
+    """Whether it tells if one text follows from another: such a classifier takes any labels."""
+    embeds: bool = False
+    """Whether it makes a vector of a text: a bare encoder, a masked language model, or one that is
+    laid out for sentence-transformers."""
 
 
 def model_facts(path: Path) -> ModelFacts:
@@ -63,6 +68,9 @@ def model_facts(path: Path) -> ModelFacts:
         has_chat_template=has_template,
         window=_window(config),
         prefixes=config.get("model_type") in _PREFIXED,
+        entails=architecture.endswith("ForSequenceClassification") and _entails(config),
+        embeds=(folder / "modules.json").is_file()
+        or (architecture.endswith(("Model", "ForMaskedLM")) and not _is_encoder_decoder(config)),
     )
 
 
@@ -70,13 +78,23 @@ def _kind(config: dict[str, Any], architecture: str, *, has_template: bool) -> M
     if not config or "model_type" not in config:
         return "tokenizer"
     # A vision-language model is a ...ForConditionalGeneration too, but decodes only.
-    encodes = bool(config.get("is_encoder_decoder")) or "text_config" not in config
+    encodes = _is_encoder_decoder(config) or "text_config" not in config
     for head, kind in _KIND_BY_HEAD:
         if architecture.endswith(head) and (kind != "seq2seq" or encodes):
             return "chat" if kind == "base" and has_template else kind
     if has_template:
         return "chat"
     return "other"
+
+
+def _is_encoder_decoder(config: dict[str, Any]) -> bool:
+    return bool(config.get("is_encoder_decoder"))
+
+
+def _entails(config: dict[str, Any]) -> bool:
+    labels = config.get("id2label")
+    names = labels.values() if isinstance(labels, dict) else ()
+    return any(str(name).lower().startswith("entail") for name in names)
 
 
 def _architecture(config: dict[str, Any]) -> str:
