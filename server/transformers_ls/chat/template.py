@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from transformers_ls.errors import ModelBrokenError, ModelError
+from transformers_ls.gguf import read_gguf
 
 __all__ = [
     "ChatTemplate",
@@ -172,9 +173,7 @@ def special_tokens(folder: Path) -> dict[str, str]:
 @lru_cache(maxsize=32)
 def _tokens_found(folder: Path, _signature: object) -> dict[str, str]:
     if folder.is_file() and folder.suffix == ".gguf":
-        from transformers_ls.chat.gguf import gguf_templates
-
-        return gguf_templates(folder)[1]
+        return dict(read_gguf(folder).special_tokens)
     folder = folder if folder.is_dir() else folder.parent
     return _special_tokens(folder, _read_json(folder / "tokenizer_config.json"))
 
@@ -193,12 +192,10 @@ def template_of_file(path: Path, tokens: Mapping[str, str]) -> ChatTemplate:
 
 
 def _from_gguf(path: Path) -> dict[str, ChatTemplate]:
-    from transformers_ls.chat.gguf import gguf_templates
-
-    sources, tokens = gguf_templates(path)
+    header = read_gguf(path)
     return {
-        name: ChatTemplate(source, f"{path.name} metadata", tokens, name)
-        for name, source in sources.items()
+        name: ChatTemplate(source, f"{path.name} metadata", header.special_tokens, name)
+        for name, source in header.templates.items()
     }
 
 

@@ -81,10 +81,10 @@ async def _check_all(arguments: argparse.Namespace) -> tuple[list[Found], Datase
     chats = [path for path in arguments.paths if path not in templates]
     if not chats:  # A template is checked by itself: no model is needed.
         return found, DatasetReport(None)
-    folder = resolve(arguments.model).folder
-    template = template_of(arguments, folder)
-    counter = load_counter(folder)
-    window = context_window(folder).tokens
+    model = resolve(arguments.model)
+    template = template_of(arguments, model.template)
+    counter = load_counter(model.tokenizer)
+    window = context_window(model.folder).tokens
     limit = TokenLimit(arguments.max_tokens) if arguments.max_tokens else None
     if limit is None and window:
         limit = window_limit(window)

@@ -85,9 +85,9 @@ def _load(names: list[str]) -> tuple[list[Model], list[Counter]]:
 
     models, counters = [], []
     for name in dict.fromkeys(names):
-        folder = resolve(name).folder
-        counters.append(load_counter(folder))
-        models.append(Model(name, context_window(folder).tokens, counters[-1].exact))
+        found = resolve(name)
+        counters.append(load_counter(found.tokenizer))
+        models.append(Model(name, context_window(found.folder).tokens, counters[-1].exact))
     return models, counters
 
 

@@ -80,9 +80,9 @@ async def _render(
     chat = conversations[0]
     if chat.broken:
         raise UsageError(f"The chat in {name} is cut off or broken JSON.")
-    folder = resolve(arguments.model).folder
-    template = template_of(arguments, folder, tools=bool(tools or chat.tools))
-    counter = load_counter(folder)
+    model = resolve(arguments.model)
+    template = template_of(arguments, model.template, tools=bool(tools or chat.tools))
+    counter = load_counter(model.tokenizer)
     request = conversation_request(
         template,
         chat,

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from transformers_ls.errors import ModelBrokenError
+from transformers_ls.gguf import read_gguf
+from transformers_ls.hub.adapters import WEIGHTS, has_template
+
 __all__ = ["ModelFacts", "ModelKind", "model_facts"]
 
 ModelKind = Literal["chat", "base", "seq2seq", "classifier", "other", "tokenizer"]
@@ -46,28 +50,42 @@ class ModelFacts:
     embeds: bool = False
     """Whether it makes a vector of a text: a bare encoder, a masked language model, or one that is
     laid out for sentence-transformers."""
+    quantization: str = ""
+    """How its weights are quantized (`torchao`, `gptq`, `gguf`); empty when they are not."""
+
+    @property
+    def generates(self) -> bool:
+        """Whether it can write a text here."""
+        return self.has_weights and self.kind in ("chat", "base", "seq2seq")
 
 
-def model_facts(path: Path) -> ModelFacts:
+def model_facts(path: Path, adapter: Path | None = None) -> ModelFacts:
     """Return facts about the model in a folder, or about a `tokenizer.json` or `.gguf` file.
 
     Files that are missing or broken count as saying nothing: whoever loads them will tell.
+
+    Args:
+        path: Where the model is.
+        adapter: The folder of a PEFT adapter on it, which may make a chat model of a base.
     """
+    trained = adapter is not None and has_template(adapter)
+    added = _size(adapter / WEIGHTS) if adapter is not None else 0
     if path.is_file() and path.suffix == ".gguf":
-        return _gguf_facts(path)
+        return _gguf_facts(path, trained=trained, added=added)
     folder = path.parent if path.is_file() else path
     config = _read(folder / "config.json")
     weights = [] if path.is_file() else list(folder.glob("*.safetensors"))
     architecture = _architecture(config)
-    has_template = _has_chat_template(folder)
+    templated = trained or has_template(folder)
     return ModelFacts(
-        kind=_kind(config, architecture, has_template=has_template),
+        kind=_kind(config, architecture, has_template=templated),
         architecture=architecture,
-        has_weights=bool(weights),
-        weight_bytes=sum(file.stat().st_size for file in weights),
-        has_chat_template=has_template,
+        has_weights=bool(weights) and (adapter is None or bool(added)),
+        weight_bytes=sum(map(_size, weights)) + added,
+        has_chat_template=templated,
         window=_window(config),
         prefixes=config.get("model_type") in _PREFIXED,
+        quantization=_quantization(config),
         entails=architecture.endswith("ForSequenceClassification") and _entails(config),
         embeds=(folder / "modules.json").is_file()
         or (architecture.endswith(("Model", "ForMaskedLM")) and not _is_encoder_decoder(config)),
@@ -113,22 +131,36 @@ def _window(config: dict[str, Any]) -> int | None:
     return None
 
 
-def _has_chat_template(folder: Path) -> bool:
-    if (folder / "chat_template.jinja").is_file() or (folder / "chat_template.json").is_file():
-        return True
-    return bool(_read(folder / "tokenizer_config.json").get("chat_template"))
+def _quantization(config: dict[str, Any]) -> str:
+    settings = config.get("quantization_config")
+    if not isinstance(settings, dict):
+        return ""
+    # bitsandbytes did not always write its name.
+    return str(settings.get("quant_method") or "bitsandbytes")
 
 
-def _gguf_facts(path: Path) -> ModelFacts:
-    """Return what is known of a GGUF file by its name and size; its contents cost seconds."""
+def _gguf_facts(path: Path, *, trained: bool, added: int) -> ModelFacts:
+    try:
+        header = read_gguf(path)
+        templated, window, readable = trained or bool(header.templates), header.window, True
+    except ModelBrokenError:
+        templated, window, readable = trained, None, False
     return ModelFacts(
-        kind="base",
+        kind="chat" if templated else "base",
         architecture="",
-        has_weights=True,
-        weight_bytes=path.stat().st_size,
-        has_chat_template=False,
-        window=None,
+        has_weights=readable,
+        weight_bytes=_size(path) + added,
+        has_chat_template=templated,
+        window=window,
+        quantization="gguf",
     )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _read(path: Path) -> dict[str, Any]:

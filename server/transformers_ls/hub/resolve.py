@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from transformers_ls.errors import ModelBrokenError, ModelNotFoundError, NetworkError, UsageError
+from transformers_ls.hub.adapters import adapter_base, has_template, has_tokenizer, is_adapter
+from transformers_ls.hub.cache import cached_snapshot
 from transformers_ls.hub.catalogue import EMBEDDED
 from transformers_ls.hub.embedded import installed_folder
+from transformers_ls.hub.names import FILES, looks_like_a_path, unknown_model
 from transformers_ls.hub.snapshot import MODEL_FILES, ask_hub
 
 __all__ = ["Origin", "ResolvedModel", "resolve"]
@@ -23,8 +25,8 @@ _HUB_ID = re.compile(
 _USEFUL = (
     "config.json", "tokenizer.json", "tokenizer_config.json", "tokenizer.model", "tekken.json",
     "vocab.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model", "tiktoken.model",
+    "adapter_config.json",
 )  # fmt: skip
-_FILES = {".json", ".gguf", ".model", ".spm", ".tiktoken"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,33 @@ class ResolvedModel:
     name: str
     """What the user called it."""
     folder: Path
-    """Absolute: the folder that holds it, or the tokenizer's or `.gguf` file it is."""
+    """Absolute: the folder that holds it, or the tokenizer's or `.gguf` file it is; of a model with
+    an adapter, the base."""
     origin: Origin
     """How it was found: installed by us, a path, in the Hub's cache, or fetched just now."""
+    adapter: Path | None = None
+    """The folder of the PEFT adapter that is put on it."""
+    problem: ModelNotFoundError | None = None
+    """Why it cannot run: of an adapter whose base is not here, there is only the tokenizer."""
+
+    @property
+    def tokenizer(self) -> Path:
+        """Where its tokenizer is: with the adapter, if that was trained with one of its own."""
+        own = self.adapter is not None and has_tokenizer(self.adapter)
+        return self.adapter if own and self.adapter else self.folder
+
+    @property
+    def template(self) -> Path:
+        """Where its chat template is: with the adapter, if that was trained with one of its own."""
+        own = self.adapter is not None and has_template(self.adapter)
+        return self.adapter if own and self.adapter else self.folder
 
 
 def resolve(model: str, *, allow_network: bool = False) -> ResolvedModel:
     """Find a model by the name of an embedded one, a path, or a Hub id (`org/name[@revision]`).
+
+    `base+adapter` is a model with a PEFT adapter on it, both named in any of these ways. An adapter
+    alone is put on the model that its adapter_config.json names.
 
     Reads the disk, so call it off the event loop. Nothing is run and nothing is loaded.
 
@@ -56,6 +78,64 @@ def resolve(model: str, *, allow_network: bool = False) -> ResolvedModel:
     name = model.strip()
     if not name:
         raise UsageError("No model is named.", f"Try one of: {', '.join(EMBEDDED)}.")
+    if "+" in name and _local(name) is None:
+        return _composed(name, allow_network=allow_network)
+    found = _plain(name, allow_network=allow_network)
+    if not is_adapter(found.folder):
+        return found
+    try:
+        base = _base_of(found, allow_network=allow_network)
+    except ModelNotFoundError as error:
+        if has_tokenizer(found.folder):
+            return replace(found, problem=error)
+        raise
+    return replace(base, name=name, origin=found.origin, adapter=found.folder)
+
+
+def _composed(name: str, *, allow_network: bool) -> ResolvedModel:
+    """Find a base with an adapter. Paths may hold a `+` too: the last one that parts them counts."""
+    places = [place for place, letter in enumerate(name) if letter == "+"]
+    pairs = [(name[:place].strip(), name[place + 1 :].strip()) for place in reversed(places)]
+    first, last = next((pair for pair in pairs if _local(pair[1]) is not None), pairs[0])
+    if not first or not last:
+        raise UsageError(f"{name!r} lacks a name beside the `+`.", "Write `BASE+ADAPTER`.")
+    base = _plain(first, allow_network=allow_network)
+    adapter = _plain(last, allow_network=allow_network)
+    if is_adapter(base.folder) or not is_adapter(adapter.folder):
+        wrong, what = (first, "an adapter") if is_adapter(base.folder) else (last, "no adapter")
+        raise ModelBrokenError(
+            f"In {name}, {wrong} is {what}.", "Write `BASE+ADAPTER`: one model, one adapter."
+        )
+    return replace(base, name=name, adapter=adapter.folder)
+
+
+def _base_of(adapter: ResolvedModel, *, allow_network: bool) -> ResolvedModel:
+    """Find the model that an adapter was trained on."""
+    name = adapter_base(adapter.folder)
+    hint = f"Name the base yourself: `BASE+{adapter.name}`."
+    if name is None:
+        raise ModelBrokenError(
+            f"The adapter {adapter.name} does not say which model it is for.", hint
+        )
+    # An embedded model is a published one under a name of ours.
+    own = [
+        model.name
+        for model in EMBEDDED.values()
+        if model.hub_id == name and installed_folder(model.name) is not None
+    ]
+    try:
+        return _plain(name, allow_network=allow_network)
+    except ModelNotFoundError as error:
+        if own:
+            return _plain(own[0], allow_network=False)
+        raise ModelNotFoundError(
+            f"{adapter.name} is an adapter for {name}, which is not on this machine.",
+            f"Fetch it (`hf download {name}`), or {hint[0].lower()}{hint[1:]}",
+        ) from error
+
+
+def _plain(name: str, *, allow_network: bool) -> ResolvedModel:
+    """Find a model or an adapter by its own name."""
     if name in EMBEDDED:
         if (folder := installed_folder(name)) is not None:
             return ResolvedModel(name, folder.resolve(), "embedded")
@@ -66,12 +146,12 @@ def resolve(model: str, *, allow_network: bool = False) -> ResolvedModel:
     if (found := _local(name)) is not None:
         return found
     if (match := _HUB_ID.fullmatch(name)) is None:
-        raise _unknown(name)
+        raise unknown_model(name)
     repo, revision = match["repo"], match["revision"]
-    if (snapshot := _cached(repo, revision)) is not None:
+    if (snapshot := cached_snapshot(repo, _USEFUL, revision)) is not None:
         return ResolvedModel(name, snapshot, "cache")
     if not allow_network or "/" not in repo:
-        raise _unknown(name)
+        raise unknown_model(name, repo)
     return ResolvedModel(name, _fetched(repo, revision), "hub")
 
 
@@ -83,39 +163,20 @@ def _local(name: str) -> ResolvedModel | None:
             if any((path / file).is_file() for file in _USEFUL) or any(path.glob("*.tiktoken")):
                 return ResolvedModel(name, path.resolve(), "folder")
             # A folder may be called like a model in the cache; only a clear path is an error.
-            if _looks_like_a_path(name):
+            if looks_like_a_path(name):
                 raise ModelBrokenError(
                     f"The folder {name} holds neither a model nor a tokenizer.",
                     f"A model's folder holds at least one of {', '.join(_USEFUL)}.",
                 )
             return None
         if path.is_file():
-            if path.suffix in _FILES:
+            if path.suffix in FILES:
                 return ResolvedModel(name, path.resolve(), "file")
             raise ModelBrokenError(
                 f"The file {name} is neither a tokenizer.json nor a .gguf file, nor a vocabulary.",
                 "Name the folder that holds the model instead.",
             )
     except (OSError, ValueError, RuntimeError):  # Too long, a null character, no such home.
-        return None
-    return None
-
-
-def _looks_like_a_path(name: str) -> bool:
-    return name.startswith((".", "~")) or Path(name).is_absolute() or name.count("/") > 1
-
-
-def _cached(repo: str, revision: str | None) -> Path | None:
-    """Return the repository's snapshot in the Hub's cache, without the network."""
-    from huggingface_hub import try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
-
-    try:
-        for file in _USEFUL:
-            found = try_to_load_from_cache(repo, file, revision=revision)
-            if isinstance(found, str):
-                return Path(found).parent
-    except (HFValidationError, OSError):
         return None
     return None
 
@@ -142,27 +203,3 @@ def _fetched(repo: str, revision: str | None) -> Path:
             "Check the network and try again.",
         ) from error
     return Path(folder)
-
-
-def _unknown(name: str) -> ModelNotFoundError:
-    close = difflib.get_close_matches(name, [*EMBEDDED, *_cached_ids()], n=3, cutoff=0.5)
-    meant = f" Did you mean {' or '.join(close)}?" if close else ""
-    if _looks_like_a_path(name) or name.endswith(tuple(_FILES)):
-        return ModelNotFoundError(f"There is no {name}.{meant}", "Check the path.")
-    return ModelNotFoundError(
-        f"No model on this machine is called {name!r}.{meant}",
-        f"Name an embedded model ({', '.join(EMBEDDED)}), a folder, a tokenizer.json, a .gguf "
-        "file, or a Hub id that was downloaded before (`hf download ID`).",
-    )
-
-
-def _cached_ids() -> list[str]:
-    """Return the ids of the models in the Hub's cache, by its folders' names alone."""
-    from huggingface_hub.constants import HF_HUB_CACHE
-
-    prefix = "models--"
-    try:
-        folders = [path.name for path in Path(HF_HUB_CACHE).iterdir()]
-    except OSError:
-        return []
-    return [name[len(prefix) :].replace("--", "/") for name in folders if name.startswith(prefix)]

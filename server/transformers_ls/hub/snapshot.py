@@ -24,12 +24,9 @@ MODEL_FILES = (
     *("config.json", "generation_config.json", "model.safetensors", "model-*.safetensors"),
     *("model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json"),
     *("special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt"),
-    *(
-        "tokenizer.model",
-        "chat_template.jinja",
-        "chat_template.json",
-        "additional_chat_templates/*",
-    ),
+    *("tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.txt", "*.spm"),
+    *("tekken.json", "*.tiktoken", "chat_template.jinja", "chat_template.json"),
+    *("additional_chat_templates/*", "adapter_config.json", "adapter_model.safetensors"),
 )
 """All that is ever fetched of a repository: no pickles, no code, no other formats' weights."""
 

@@ -220,7 +220,7 @@ class TransformersServer(LanguageServer):
         from transformers_ls.hub.resolve import resolve
 
         allowed = self.configuration.for_uri("").hub.allow_network
-        return resolve(model, allow_network=allowed).folder
+        return resolve(model, allow_network=allowed).tokenizer
 
     def _on_tokenizer(self, _entry: Entry) -> None:
         # Called in a loader's thread; one refresh asks for everything. A load may outlive its

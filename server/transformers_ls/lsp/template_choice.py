@@ -82,7 +82,7 @@ def _chosen_template(path: Path, model: str) -> dict[str, ChatTemplate]:
     from transformers_ls.hub.resolve import resolve
 
     try:
-        tokens = special_tokens(resolve(model).folder)
+        tokens = special_tokens(resolve(model).tokenizer)
     except TransformersLsError:
         tokens = {}
     return {"default": template_of_file(path, tokens)}
@@ -93,8 +93,9 @@ def base_of(model: str) -> tuple[str, ChatTemplate] | None:
     from transformers_ls.hub.resolve import resolve
 
     try:
-        base = base_model_name(resolve(model).folder)
-        template = default_template(resolve(base).folder) if base else None
+        found = resolve(model)
+        base = base_model_name(found.adapter or found.folder)
+        template = default_template(resolve(base).template) if base else None
     except TransformersLsError:
         return None
     return (base, template) if base and template else None
@@ -108,7 +109,7 @@ def _templates_of(model: str) -> dict[str, ChatTemplate]:
     """
     from transformers_ls.hub.resolve import resolve
 
-    templates = find_templates(resolve(model).folder)
+    templates = find_templates(resolve(model).template)
     if not templates:
         raise no_template(model)
     return templates

@@ -169,4 +169,4 @@ def _tokens_of(model: str) -> dict[str, str]:
     from transformers_ls.chat.template import special_tokens
     from transformers_ls.hub.resolve import resolve
 
-    return special_tokens(resolve(model).folder)
+    return special_tokens(resolve(model).tokenizer)

