@@ -7,6 +7,7 @@ import os
 import platform
 import signal
 import sys
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 
@@ -43,7 +44,8 @@ def _serve(inbox: Inbox, outbox: Outbox, device: str | None, dtype: str | None) 
         failed = f"{sys.executable} has no {' and no '.join(missing)}."
         outbox.send(wire.Failed("", "packages-missing", failed))
         return 3
-    from transformers_ls_worker.device import choose_placement
+    from transformers_ls_worker.device import choose_placement, keep_state
+    from transformers_ls_worker.memory import DeviceMemory
 
     placement = choose_placement(device, dtype)
     if not inbox.wait_for_hello():
@@ -57,12 +59,13 @@ def _serve(inbox: Inbox, outbox: Outbox, device: str | None, dtype: str | None) 
             device=str(placement.device),
             dtype=placement.dtype_name,
             pid=os.getpid(),
+            memory_bytes=DeviceMemory(placement).total(),
         )
     )
     # The rest of the imports is done while the front prepares its first request.
     from transformers_ls_worker.dispatch import Dispatcher
 
-    inbox.work(Dispatcher(placement))
+    inbox.work(Dispatcher(placement), partial(keep_state, placement))
     return 0
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 
-__all__ = ["Placement", "choose_placement", "use_threads"]
+__all__ = ["Placement", "choose_placement", "keep_state", "use_threads"]
 
 _THREADS = torch.get_num_threads()
 """One for each physical core, unless the environment says otherwise."""
@@ -42,6 +43,35 @@ def use_threads(placement: Placement, phase: Literal["prompt", "decode"]) -> Non
     """
     if placement.device.type == "cpu":
         torch.set_num_threads(_THREADS if phase == "prompt" else max(1, _THREADS - 1))
+
+
+def keep_state(placement: Placement) -> Callable[[], None]:
+    """Note torch's random numbers and number of threads; what is returned sets them so again.
+
+    The numbers are the state of a generator for each device, and drawing from it reads nothing else,
+    so that a seed gives the same text whether or not another run drew in between.
+    """
+    threads, numbers = torch.get_num_threads(), torch.get_rng_state()
+    read, write = _generators(placement.device.type)
+    device_numbers = read()
+
+    def restore() -> None:
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+        torch.set_rng_state(numbers)
+        write(device_numbers)
+
+    return restore
+
+
+def _generators(kind: str) -> tuple[Callable[[], Any], Callable[[Any], None]]:
+    """Return what reads and what sets the random numbers of all devices of a kind."""
+    module: Any = getattr(torch, kind)
+    if hasattr(module, "get_rng_state_all"):  # CUDA and XPU, of which there may be several.
+        return module.get_rng_state_all, module.set_rng_state_all
+    if hasattr(module, "get_rng_state"):  # MPS, of which there is one.
+        return module.get_rng_state, module.set_rng_state
+    return (lambda: None), (lambda _state: None)
 
 
 def _best_device() -> torch.device:

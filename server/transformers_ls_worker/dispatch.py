@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from transformers_ls_worker import wire
 from transformers_ls_worker.device import Placement
 from transformers_ls_worker.failures import RunError
 from transformers_ls_worker.generation import generate
-from transformers_ls_worker.loop import Request, Turn
+from transformers_ls_worker.loop import Request
+from transformers_ls_worker.memory import DeviceMemory
 from transformers_ls_worker.models import Models
+from transformers_ls_worker.turns import Turn
 
 __all__ = ["Dispatcher"]
 
@@ -19,7 +22,8 @@ class Dispatcher:
 
     def __init__(self, placement: Placement) -> None:
         self._placement = placement
-        self._models = Models(placement)
+        self._memory = DeviceMemory(placement)
+        self._models = Models(placement, self._memory)
 
     def __call__(
         self, request: Request, send: Callable[[wire.FromWorker], None], turn: Turn
@@ -27,4 +31,8 @@ class Dispatcher:
         """Do a run; see `generate` for the arguments."""
         if isinstance(request, wire.Infer):
             raise RunError("internal", f"The worker cannot do {request.task} yet.")
-        return generate(request, self._models, self._placement, send, turn)
+        try:
+            done = generate(request, self._models, self._placement, send, turn)
+        finally:
+            self._models.release(turn)
+        return replace(done, memory_bytes=self._memory.peak())

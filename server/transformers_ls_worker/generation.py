@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,9 +17,10 @@ from transformers_ls_worker.device import Placement, use_threads
 from transformers_ls_worker.failures import RunAborted, is_out_of_memory
 from transformers_ls_worker.languages import Languages, choose_languages
 from transformers_ls_worker.loading import LoadedModel
-from transformers_ls_worker.loop import Turn
+from transformers_ls_worker.memory import give_back
 from transformers_ls_worker.models import Models
 from transformers_ls_worker.rows import Row, prompt_ids
+from transformers_ls_worker.turns import Turn
 
 __all__ = ["generate"]
 
@@ -37,8 +39,8 @@ def generate(
         models: Where models come from.
         placement: What they run on.
         send: Takes the frames of the run, except the last.
-        turn: Asked before each layer of the model whether the run was aborted, and between two
-            steps to let others compute.
+        turn: Asked before each layer of the model whether the run was aborted, and to let others
+            compute.
 
     Raises:
         RunError: The run cannot be done, for a reason that is worth telling.
@@ -46,9 +48,8 @@ def generate(
     run = _Run(request, send, turn)
     try:
         path = Path(request.model)
-        loaded, run.load_seconds = models.get(
-            path, lambda percent: run.stage("loading", f"Loading {path.name}", percent), run.check
-        )
+        adapter = Path(request.adapter) if request.adapter else None
+        loaded, run.load_seconds = models.get(path, run.loading, turn, adapter)
         languages = Languages()
         if loaded.encodes:
             languages = choose_languages(
@@ -59,7 +60,7 @@ def generate(
             for number, prompt in enumerate(request.prompts)
         ]
         run.check()
-        run.stage("running", f"Running {path.name}", None)
+        send(wire.Stage(request.run_id, "running", f"Running {path.name}"))
         run.compute(loaded, placement, languages)
         reason = run.finish_reason
     except RunAborted:
@@ -103,13 +104,17 @@ class _Run:
         return "length" if "length" in reasons else reasons[-1]
 
     def check(self) -> None:
-        """Raise `RunAborted` when the user stopped the run."""
+        """Let others compute, and raise `RunAborted` when the user stopped the run."""
+        self._turn.give_way()
         if self._turn.aborted():
             raise RunAborted
 
-    def stage(self, name: Any, message: str, percent: int | None) -> None:
-        """Tell what the run does before its first token."""
-        self._send(wire.Stage(self._request.run_id, name, message, percent))
+    def loading(self, done: int, total: int) -> None:
+        """Tell how many bytes of the model are loaded."""
+        message = f"Loading {Path(self._request.model).name}"
+        percent = 100 * done // max(1, total)
+        run_id = self._request.run_id
+        self._send(wire.Stage(run_id, "loading", message, percent, done, total))
 
     def compute(self, loaded: LoadedModel, placement: Placement, languages: Languages) -> None:
         """Generate, and send the text as it comes."""
@@ -140,7 +145,7 @@ class _Run:
         else:
             return
         # Out of the handler: the exception would hold the tensors that filled the memory.
-        Models.give_back(placement)
+        give_back(placement.device)
         middle = -(-len(left) // 2)
         for half in filter(None, (left[:middle], left[middle:])):
             self._batch(half, loaded, placement, options)
@@ -156,7 +161,6 @@ class _Run:
 
         def take(tokens: list[int]) -> list[bool]:
             """Take a step's new tokens; say which rows are over."""
-            self._turn.give_way()
             self.check()
             if self.time_to_first_token is None:
                 self.time_to_first_token = time.monotonic() - self.started
@@ -240,9 +244,19 @@ class _Tap:
 
 @contextmanager
 def _abortable(model: Any, check: Callable[[], None]) -> Iterator[None]:
-    """Ask for an abort before each layer, so that a long prompt's first step can be left too."""
+    """Ask for an abort before each layer, so that a long prompt's first step can be left too.
+
+    A run in the same model has hooks of its own, and each is a thread: what this run's hooks ask is
+    none of the other's business.
+    """
+    thread = threading.get_ident()
+
+    def hook(*_: object) -> None:
+        if threading.get_ident() == thread:
+            check()
+
     hooks = [
-        layer.register_forward_pre_hook(lambda *_: check())
+        layer.register_forward_pre_hook(hook)
         for stack in model.modules()
         if isinstance(stack, torch.nn.ModuleList)
         for layer in stack
@@ -250,5 +264,5 @@ def _abortable(model: Any, check: Callable[[], None]) -> Iterator[None]:
     try:
         yield
     finally:
-        for hook in hooks:
-            hook.remove()
+        for handle in hooks:
+            handle.remove()

@@ -1,7 +1,7 @@
-"""The worker's three threads: one hears the front, one computes, one speaks.
+"""The worker's threads: one hears the front, one speaks, and a few do runs, one of them at a time.
 
-An abort is heard while the model works, because the thread that reads never computes; and a slow
-reader on the other side never slows the model, because the thread that computes never writes.
+An abort is heard while a model works, because the thread that reads never computes; and a slow
+reader on the other side never slows the model, because the threads that compute never write.
 """
 
 from __future__ import annotations
@@ -13,45 +13,22 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable
-from typing import BinaryIO, Protocol, TypeAlias
+from typing import BinaryIO, TypeAlias
 
 from transformers_ls_worker import wire
-from transformers_ls_worker.failures import explain, is_poisoned
+from transformers_ls_worker.failures import RunAborted, explain, is_poisoned
+from transformers_ls_worker.turns import Baton, KeepState, RunTurn, Turn
 
-__all__ = ["Inbox", "Outbox", "Request", "Runner", "Turn"]
+__all__ = ["Inbox", "Outbox", "Request", "Runner"]
+
+_BEGUN = 4
+"""How many runs may have begun and not ended: each holds the keys and values of its text."""
 
 Request: TypeAlias = wire.Generate | wire.Infer
 """What a run is asked to do."""
 
-
-class Turn(Protocol):
-    """A run's say in who computes; given to it with its request."""
-
-    def aborted(self) -> bool:
-        """Whether the run was aborted; cheap enough to ask before each layer of a model."""
-        ...
-
-    def give_way(self) -> None:
-        """Let other runs compute if it is their turn; called between two steps of a run.
-
-        Whatever the run keeps in global state (torch's random numbers, its number of threads) is
-        as it was when this returns.
-        """
-        ...
-
-
 Runner = Callable[[Request, Callable[[wire.FromWorker], None], Turn], wire.Done]
 """Does one run: takes the request, where its frames go, and its turn."""
-
-
-class _OnlyRun:
-    """The turn of a run that computes alone."""
-
-    def __init__(self, abort: threading.Event) -> None:
-        self.aborted = abort.is_set
-
-    def give_way(self) -> None:
-        """Nobody else computes."""
 
 
 class Outbox:
@@ -86,15 +63,18 @@ class Outbox:
 
 
 class Inbox:
-    """Runs that wait, and what was said about the one that works; filled by the reading thread."""
+    """The runs of the worker: those that wait, and those that take turns.
+
+    Filled by the reading thread; a run is begun by the first thread that is free.
+    """
 
     def __init__(self, stream: BinaryIO, outbox: Outbox) -> None:
         self._stream = stream
         self._outbox = outbox
         self._changed = threading.Condition()
         self._waiting: deque[Request] = deque()
-        self._current: str | None = None
-        self._abort_current = threading.Event()
+        self._begun: dict[str, RunTurn] = {}
+        self._free: set[int] = set()
         self._greeted = False
         self._closed = False
         threading.Thread(target=self._read, name="wire-reader", daemon=True).start()
@@ -105,36 +85,64 @@ class Inbox:
             self._changed.wait_for(lambda: self._greeted or self._closed)
             return self._greeted
 
-    def work(self, run: Runner) -> None:
-        """Do runs in order until the front says goodbye."""
-        while (request := self._next()) is not None:
-            try:
-                ending: wire.FromWorker = run(
-                    request, self._outbox.send, _OnlyRun(self._abort_current)
-                )
-            except Exception as error:  # noqa: BLE001 - one run's failure must not end the others
-                # Frames and type only: the message of an exception may quote the user's text.
-                traceback.print_tb(error.__traceback__, file=sys.stderr)
-                sys.stderr.write(f"{type(error).__name__}\n")
-                why = explain(error)
-                ending = wire.Failed(request.run_id, why.code, why.message, why.hint)
-                if is_poisoned(error):
-                    self._outbox.send(ending)
-                    self._outbox.close()
-                    os._exit(1)
-            with self._changed:
-                self._current = None
-                self._outbox.send(ending)
+    def work(self, run: Runner, keep_state: KeepState) -> None:
+        """Do runs until the front says goodbye, a few of them by turns.
 
-    def _next(self) -> Request | None:
+        Args:
+            run: Does one.
+            keep_state: Notes what a run has set in the whole process; see `Baton`.
+        """
+        baton = Baton(keep_state)
+        for number in range(_BEGUN):
+            name = f"run-{number}"
+            threading.Thread(
+                target=self._work, args=(number, run, baton), name=name, daemon=True
+            ).start()
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closed)
-            if self._closed:
-                return None
+            self._changed.wait_for(lambda: self._closed and not self._begun)
+
+    def _work(self, number: int, run: Runner, baton: Baton) -> None:
+        """Do runs in this thread, one after the other."""
+        while True:
+            request, turn = self._next(number, baton)
+            try:
+                with baton.hold(turn):
+                    ending = self._do(run, request, turn)
+            except RunAborted:
+                ending = _aborted(request.run_id)
+            with self._changed:
+                del self._begun[request.run_id]
+                self._outbox.send(ending)
+                self._changed.notify_all()
+
+    def _next(self, number: int, baton: Baton) -> tuple[Request, RunTurn]:
+        """Wait for a run for this thread."""
+        with self._changed:
+            self._free.add(number)
+            # The first thread does all it can: each one has a pool of computing threads, and memory
+            # of its own.
+            self._changed.wait_for(lambda: self._waiting and number == min(self._free))
+            self._free.discard(number)
             request = self._waiting.popleft()
-            self._current = request.run_id
-            self._abort_current.clear()
-            return request
+            turn = self._begun[request.run_id] = RunTurn(baton)
+            self._changed.notify_all()
+            return request, turn
+
+    def _do(self, run: Runner, request: Request, turn: Turn) -> wire.FromWorker:
+        """Do a run and return its end; where no other run can succeed, end the process."""
+        try:
+            return run(request, self._outbox.send, turn)
+        except Exception as error:  # noqa: BLE001 - one run's failure must not end the others
+            # Frames and type only: the message of an exception may quote the user's text.
+            traceback.print_tb(error.__traceback__, file=sys.stderr)
+            sys.stderr.write(f"{type(error).__name__}\n")
+            why = explain(error)
+            failed = wire.Failed(request.run_id, why.code, why.message, why.hint)
+            if is_poisoned(error):
+                self._outbox.send(failed)
+                self._outbox.close()
+                os._exit(1)
+            return failed
 
     def _read(self) -> None:
         while line := self._stream.readline(wire.MAX_FRAME_BYTES):
@@ -159,14 +167,20 @@ class Inbox:
         elif isinstance(message, wire.Shutdown):
             self._closed = True
             self._waiting.clear()
-            self._abort_current.set()
+            for turn in self._begun.values():
+                turn.abort()
 
     def _abort(self, run_id: str) -> None:
-        if run_id == self._current:
-            self._abort_current.set()
+        if run_id in self._begun:
+            self._begun[run_id].abort()
             return
         for request in self._waiting:
             if request.run_id == run_id:
                 self._waiting.remove(request)
-                self._outbox.send(wire.Done(run_id, "abort", 0, 0, None, 0.0, "", ""))
+                self._outbox.send(_aborted(run_id))
                 return
+
+
+def _aborted(run_id: str) -> wire.Done:
+    """Return the end of a run that was aborted before it computed anything."""
+    return wire.Done(run_id, "abort", 0, 0, None, 0.0, "", "")

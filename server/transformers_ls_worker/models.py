@@ -1,79 +1,228 @@
-"""The models in memory: loaded once, the last few stay."""
+"""The models in memory: loaded once, they stay while there is room for them."""
 
 from __future__ import annotations
 
-import gc
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TypeAlias
 
 from transformers_ls_worker.device import Placement
-from transformers_ls_worker.failures import RunAborted
-from transformers_ls_worker.loading import LoadedModel, check_files, load, load_error, progress
+from transformers_ls_worker.failures import RunAborted, RunError
+from transformers_ls_worker.load_failures import load_error
+from transformers_ls_worker.loading import LoadedModel, load
+from transformers_ls_worker.memory import DeviceMemory, gibibytes, parameters_that_fit, share
+from transformers_ls_worker.model_files import check_adapter, check_files, fingerprint
+from transformers_ls_worker.progress import progress
+from transformers_ls_worker.turns import Turn
+from transformers_ls_worker.weights import weights_bytes
 
-__all__ = ["Models"]
+__all__ = ["Models", "Tell"]
+
+Tell: TypeAlias = Callable[[int, int], None]
+"""Told how many bytes of a model are loaded, and how many it has."""
+
+_Name: TypeAlias = tuple[Path, Path | None]
+"""A model and the adapter on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    version: tuple[object, ...]
+    loaded: LoadedModel
+    bytes: int
 
 
 class Models:
-    """The models in memory, at most `limit`; the least recently used one leaves first."""
+    """The models in memory; the least recently used one leaves when another needs its room.
 
-    def __init__(self, placement: Placement, limit: int = 2) -> None:
+    Only the run that has its turn asks for models, so nothing here is locked.
+
+    Args:
+        placement: What they run on.
+        memory: The memory of it.
+    """
+
+    def __init__(self, placement: Placement, memory: DeviceMemory | None = None) -> None:
         self._placement = placement
-        self._limit = limit
-        self._loaded: OrderedDict[tuple[str, int], LoadedModel] = OrderedDict()
+        self._memory = memory or DeviceMemory(placement)
+        self._entries: OrderedDict[_Name, _Entry] = OrderedDict()
+        self._used: dict[Turn, _Name] = {}
+        """Which model a run uses."""
+        self._loading = False
+        self._crowded = False
+        """Whether a run waits for the end of others, so that their models can leave."""
 
     def get(
-        self, path: Path, tell: Callable[[int], None], check: Callable[[], None]
+        self, path: Path, tell: Tell, turn: Turn, adapter: Path | None = None
     ) -> tuple[LoadedModel, float]:
         """Return the model of a folder or GGUF file, loading it if need be.
 
+        It stays in memory until `release` is called with the same turn.
+
         Args:
             path: Where the model is.
-            tell: Called with the percentage that is loaded.
-            check: Called often while loading; it raises `RunAborted` to end it.
+            tell: Told how far the loading is.
+            turn: Lets others compute while the model loads; an abort ends that.
+            adapter: The folder of a PEFT adapter to put on it.
 
         Returns:
             The model, and the seconds that loading took: 0 when it was in memory.
+
+        Raises:
+            RunAborted: The run was aborted.
+            RunError: The model cannot be loaded, or does not fit.
         """
-        key = (str(path), _version(path))
-        if key in self._loaded:
-            self._loaded.move_to_end(key)
-            return self._loaded[key], 0.0
+        name = path, adapter
+        # One model loads at a time: two would need their room at once, and may be the same. And no
+        # run begins with a model that has to leave as soon as nobody uses it.
+        while self._loading and (self._crowded or self._here(name) is None):
+            _wait(turn)
         started = time.monotonic()
-        check_files(path)
-        tell(0)
-        while len(self._loaded) >= self._limit:
-            self._loaded.popitem(last=False)
-        self.give_back(self._placement)
+        seconds = 0.0
+        if (loaded := self._here(name)) is None:
+            check_files(path)
+            if adapter is not None:
+                check_adapter(adapter)
+            self._loading = True
+            try:
+                loaded = self._load(name, tell, turn)
+            finally:
+                self._loading = self._crowded = False
+            seconds = time.monotonic() - started
+        self._entries.move_to_end(name)
+        self._used[turn] = name
+        return loaded, seconds
+
+    def release(self, turn: Turn) -> None:
+        """Let the model that a run used leave when another needs its room."""
+        self._used.pop(turn, None)
+
+    def _here(self, name: _Name) -> LoadedModel | None:
+        entry = self._entries.get(name)
+        return entry.loaded if entry is not None and entry.version == fingerprint(*name) else None
+
+    def _load(self, name: _Name, tell: Tell, turn: Turn) -> LoadedModel:
+        # What was installed anew in its place is another model.
+        self._entries.pop(name, None)
+        version, need = fingerprint(*name), self._need(name)
+        tell(0, need)
+        spread = self._make_room(name, need, turn)
         try:
-            with progress(tell, check):
-                loaded = load(path, self._placement)
+            loaded = self._try(name, need, tell, turn, spread=spread)
+        except RunError as error:
+            if error.code != "out-of-memory":
+                raise
+            loaded = None
+        if loaded is None:  # Out of the handler: the exception holds what was loaded so far.
+            loaded = self._try_alone(name, need, tell, turn, spread=spread)
+        self._entries[name] = _Entry(version, loaded, need)
+        return loaded
+
+    def _need(self, name: _Name) -> int:
+        itemsize = self._placement.dtype.itemsize
+        return sum(weights_bytes(path, itemsize) for path in name if path is not None)
+
+    def _try(self, name: _Name, need: int, tell: Tell, turn: Turn, *, spread: bool) -> LoadedModel:
+        def check() -> None:
+            turn.give_way()
+            if turn.aborted():
+                raise RunAborted
+
+        def tell_percent(percent: int) -> None:
+            tell(need * percent // 100, need)
+
+        path, adapter = name
+        try:
+            with progress(tell_percent, check):
+                return load(path, self._placement, adapter, spread=spread)
         except RunAborted:
-            self.give_back(self._placement)
+            self._memory.give_back()
             raise
         except Exception as error:
-            self.give_back(self._placement)
+            self._memory.give_back()
             raise load_error(path, error) from error
-        self._loaded[key] = loaded
-        return loaded, time.monotonic() - started
 
-    @staticmethod
-    def give_back(placement: Placement) -> None:
-        """Return freed memory to the device; Python and torch would keep it for later."""
-        gc.collect()
-        accelerator: Any = getattr(torch, placement.device.type)
-        if hasattr(accelerator, "empty_cache"):
-            accelerator.empty_cache()
+    def _try_alone(
+        self, name: _Name, need: int, tell: Tell, turn: Turn, *, spread: bool
+    ) -> LoadedModel:
+        """Load a model, for which there was less memory than the device said, without others."""
+        if self._entries:
+            while self._entries:
+                self._let_one_leave(turn)
+            try:
+                return self._try(name, need, tell, turn, spread=spread)
+            except RunError as error:
+                if error.code != "out-of-memory":
+                    raise
+        self._memory.give_back()
+        raise self._too_large(name, need, self._room(alone=True) or 0)
+
+    def _make_room(self, name: _Name, need: int, turn: Turn) -> bool:
+        """Let models leave until there is room for `need` bytes.
+
+        Returns:
+            Whether the model has to be spread over several GPUs.
+
+        Raises:
+            RunAborted: The run was aborted while it waited for the end of others.
+            RunError: There would not be room even if all models left.
+        """
+        self._memory.give_back()
+        if (most := self._room(alone=True)) is not None and need > most:
+            if need > self._spread_room():
+                raise self._too_large(name, need, max(most, self._spread_room()))
+            while self._entries:
+                self._let_one_leave(turn)
+            return True
+        while (room := self._room()) is not None and need > room:
+            if not self._entries:
+                raise self._too_large(name, need, room)
+            self._let_one_leave(turn)
+        return False
+
+    def _let_one_leave(self, turn: Turn) -> None:
+        """Forget the model that was not used for longest; while all are in use, wait."""
+        in_use = set(self._used.values())
+        leaves = next((other for other in self._entries if other not in in_use), None)
+        if leaves is None:
+            self._crowded = True
+            _wait(turn)
+            return
+        del self._entries[leaves]
+        self._memory.give_back()
+
+    def _room(self, *, alone: bool = False) -> int | None:
+        """Return how many bytes a new model may take: beside the others, or once they have left."""
+        if (free := self._memory.free()) is None:
+            return None
+        held = self._held()
+        return int(share(self._placement) * (free + held)) - (0 if alone else held)
+
+    def _spread_room(self) -> int:
+        """Return how many bytes a model may take on all GPUs, once the others have left."""
+        spread = self._memory.free_of_all()
+        return 0 if spread is None else int(share(self._placement) * (spread + self._held()))
+
+    def _held(self) -> int:
+        return sum(entry.bytes for entry in self._entries.values())
+
+    def _too_large(self, name: _Name, need: int, room: int) -> RunError:
+        placement = self._placement
+        fits = parameters_that_fit(room, placement)
+        return RunError(
+            "out-of-memory",
+            f"{name[0].name} takes {gibibytes(need)} in {placement.dtype_name}, but models can take "
+            f"no more than {gibibytes(max(0, room))} of {placement.device} now.",
+            f"A model of up to about {fits} parameters would fit; or close what else uses the "
+            "memory.",
+        )
 
 
-def _version(path: Path) -> int:
-    """Return a number that changes when a model is installed anew in the same place."""
-    marker = path if path.is_file() else path / "config.json"
-    try:
-        return marker.stat().st_mtime_ns
-    except OSError:
-        return 0
+def _wait(turn: Turn) -> None:
+    """Let others compute, since this run needs them to end something first."""
+    turn.give_way(at_once=True)
+    if turn.aborted():
+        raise RunAborted

@@ -15,5 +15,5 @@ class AloneTurn:
     def __init__(self, aborted: Callable[[], bool] = lambda: False) -> None:
         self.aborted = aborted
 
-    def give_way(self) -> None:
+    def give_way(self, *, at_once: bool = False) -> None:
         """Nobody else computes."""

@@ -19,7 +19,7 @@ PROMPTS = ("The quick brown fox jumps over", "x", "日本語 🙂", "A long one:
 
 @pytest.fixture(scope="module")
 def models():
-    return Models(CPU, limit=3)
+    return Models(CPU)
 
 
 def run(models, folder, *prompts, aborted=lambda: False, **options):
@@ -83,7 +83,7 @@ def test_a_penalty_is_not_for_padding(models, llama):
 def test_a_batch_that_is_too_large_is_halved(models, llama, monkeypatch):
     """The answers so far are kept, and go on as if nothing had happened."""
     expected, *_ = run(models, llama, *PROMPTS, max_new_tokens=24)
-    loaded, _ = models.get(llama, lambda _: None, lambda: None)
+    loaded, _ = models.get(llama, lambda *_: None, AloneTurn())
     forward, sizes, steps = loaded.model.forward, [], 0
 
     def crowded(*args, **kwargs):
@@ -103,7 +103,7 @@ def test_a_batch_that_is_too_large_is_halved(models, llama, monkeypatch):
 
 
 def test_one_prompt_that_is_too_large_is_an_error(models, llama, monkeypatch):
-    loaded, _ = models.get(llama, lambda _: None, lambda: None)
+    loaded, _ = models.get(llama, lambda *_: None, AloneTurn())
 
     def full(*_, **__):
         raise torch.OutOfMemoryError("no more")

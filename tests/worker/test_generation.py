@@ -18,7 +18,7 @@ CPU = Placement(torch.device("cpu"), torch.float32)
 
 @pytest.fixture(scope="module")
 def models():
-    return Models(CPU, limit=3)
+    return Models(CPU)
 
 
 def run(models, folder, prompt, *, aborted=lambda: False, **options):
@@ -93,7 +93,7 @@ def test_stop_strings_across_tokens(stop, models, reciter):
 @pytest.mark.parametrize("after", [1, 3, 10])
 def test_an_abort_ends_the_compute_within_a_step(after, models, llama):
     """The model is not called again, not even for a part of a step, once the abort is there."""
-    models.get(llama, lambda _: None, lambda: None)
+    models.get(llama, lambda *_: None, AloneTurn())
     tokens = 0
     layers_after_abort = []
 
@@ -115,7 +115,7 @@ def test_an_abort_ends_the_compute_within_a_step(after, models, llama):
 
 def test_an_abort_is_heard_in_the_prefill(models, llama):
     """Between the layers of the first step: none of them computes after it."""
-    loaded, _ = models.get(llama, lambda _: None, lambda: None)
+    loaded, _ = models.get(llama, lambda *_: None, AloneTurn())
     ran = []
     hooks = [
         layer.register_forward_hook(lambda *_, i=i: ran.append(i))
@@ -134,14 +134,10 @@ def test_an_abort_is_heard_in_the_prefill(models, llama):
 def test_an_abort_is_heard_while_loading(llama):
     fresh = Models(CPU)
     told = []
-
-    def check():
-        if told:
-            raise RunAborted
-
     with pytest.raises(RunAborted):
-        fresh.get(llama, told.append, check)
-    loaded, seconds = fresh.get(llama, lambda _: None, lambda: None)
+        fresh.get(llama, lambda *bytes_: told.append(bytes_), AloneTurn(lambda: bool(told)))
+    assert told == [(0, told[0][1])]
+    loaded, seconds = fresh.get(llama, lambda *_: None, AloneTurn())
     assert loaded.window == 100_000
     assert seconds > 0
 
@@ -173,20 +169,6 @@ def test_special_tokens_only_when_asked(models, llama):
 def test_an_empty_prompt_starts_at_the_beginning(models, llama):
     _, done, _ = run(models, llama, "", max_new_tokens=3)
     assert (done.prompt_tokens, done.completion_tokens) == (1, 3)
-
-
-def test_the_least_recently_used_model_leaves(llama, gpt2, reciter):
-    two = Models(CPU, limit=2)
-
-    def seconds(folder):
-        return two.get(folder, lambda _: None, lambda: None)[1]
-
-    assert seconds(llama) > 0
-    assert seconds(gpt2) > 0
-    assert seconds(llama) == 0
-    assert seconds(reciter) > 0
-    assert seconds(llama) == 0
-    assert seconds(gpt2) > 0
 
 
 def copy_model(source, target):

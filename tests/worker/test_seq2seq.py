@@ -5,6 +5,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the worker's packages are not installed")
 
 from tests.support import tiny_seq2seq  # noqa: E402
+from tests.support.turns import AloneTurn  # noqa: E402
 from tests.worker.test_batches import run  # noqa: E402
 from transformers_ls_worker.device import Placement  # noqa: E402
 from transformers_ls_worker.failures import RunError  # noqa: E402
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Recommended. pip install sacremo
 
 @pytest.fixture(scope="module")
 def models():
-    return Models(CPU, limit=5)
+    return Models(CPU)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,7 @@ def test_a_batch_that_is_too_large_goes_on_in_halves(kind, models, folders, monk
     languages = {"source_language": "en", "target_language": "de"}
     options = {"max_new_tokens": 20, **languages}
     expected, *_ = run(models, folders(kind), *TEXTS, **options)
-    loaded, _ = models.get(folders(kind), lambda _: None, lambda: None)
+    loaded, _ = models.get(folders(kind), lambda *_: None, AloneTurn())
     forward, steps = loaded.model.forward, 0
 
     def crowded(*args, **kwargs):
@@ -96,7 +97,7 @@ def test_a_batch_that_is_too_large_goes_on_in_halves(kind, models, folders, monk
 
 
 def test_languages_by_any_name(models, folders):
-    tokenizer = models.get(folders("nllb"), lambda _: None, lambda: None)[0].tokenizer
+    tokenizer = models.get(folders("nllb"), lambda *_: None, AloneTurn())[0].tokenizer
     french = tokenizer.convert_tokens_to_ids("fra_Latn")
     for name in ("French", "fr", "fra", "fra_Latn", "fr_XX", "fr-FR"):
         chosen = choose_languages(tokenizer, "English", name)
@@ -104,15 +105,15 @@ def test_languages_by_any_name(models, folders):
     chinese = choose_languages(tokenizer, "German", "Chinese")
     assert chinese.source == "deu_Latn"
     assert chinese.first_token == tokenizer.convert_tokens_to_ids("zho_Hans")
-    marian = models.get(folders("marian"), lambda _: None, lambda: None)[0].tokenizer
+    marian = models.get(folders("marian"), lambda *_: None, AloneTurn())[0].tokenizer
     assert choose_languages(marian, "en", "German").prefix == ">>deu<< "
-    bart = models.get(folders("bart"), lambda _: None, lambda: None)[0].tokenizer
+    bart = models.get(folders("bart"), lambda *_: None, AloneTurn())[0].tokenizer
     assert choose_languages(bart, "en", "German") == choose_languages(bart, "", "")
 
 
 @pytest.mark.parametrize("language", ["Klingon", "not a language", "xx"])
 def test_an_unknown_language_says_what_is_known(language, models, folders):
-    tokenizer = models.get(folders("marian"), lambda _: None, lambda: None)[0].tokenizer
+    tokenizer = models.get(folders("marian"), lambda *_: None, AloneTurn())[0].tokenizer
     with pytest.raises(RunError, match="does not know the language") as caught:
         choose_languages(tokenizer, "en", language)
     assert "deu, fra" in caught.value.hint

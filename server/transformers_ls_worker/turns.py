@@ -1,0 +1,158 @@
+"""Runs share the device by turns: who holds the baton computes, and nobody else.
+
+One device computes two runs at once no faster than one after the other, and two that allocate at
+the same moment run out of memory together. So a run holds the baton while it computes, and passes
+it on between two steps when its time is over and another run waits. All else (reading its frames,
+hearing its abort) needs no baton.
+
+The baton goes around in order. A run that has just come is served before those that have had a
+turn, so that a short one is over before it was noticed; but of two turns, at least one goes to those
+that were passed, so that no crowd of short runs starves a long one.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol, TypeAlias
+
+from transformers_ls_worker.failures import RunAborted
+
+__all__ = ["Baton", "KeepState", "RunTurn", "Turn"]
+
+_QUANTUM = 0.1
+"""Seconds that a run computes while another one waits."""
+
+KeepState: TypeAlias = Callable[[], Callable[[], None]]
+"""Notes what a run has set in the whole process; what it returns sets it so again."""
+
+
+class Turn(Protocol):
+    """A run's say in who computes; given to it with its request."""
+
+    def aborted(self) -> bool:
+        """Whether the run was aborted; cheap enough to ask before each layer of a model."""
+        ...
+
+    def give_way(self, *, at_once: bool = False) -> None:
+        """Let other runs compute if it is their turn; called wherever a run can pause.
+
+        Whatever the run keeps in global state (torch's random numbers, its number of threads) is
+        as it was when this returns. The run may have been aborted meanwhile.
+
+        Args:
+            at_once: Whether to do so before the run's time is over, since it waits for another one.
+        """
+        ...
+
+
+class RunTurn:
+    """The turn of one run among those that share a baton."""
+
+    def __init__(self, baton: Baton) -> None:
+        self._baton = baton
+        self._abort = threading.Event()
+        self.aborted = self._abort.is_set
+
+    def abort(self) -> None:
+        """End the run: at once if it computes, and as the next one if it waits for its turn."""
+        self._abort.set()
+        self._baton.hurry()
+
+    def give_way(self, *, at_once: bool = False) -> None:
+        """Let other runs compute if it is their turn; see `Turn`."""
+        self._baton.pass_on(self, at_once=at_once)
+
+
+class Baton:
+    """Held by the one run that computes.
+
+    Args:
+        keep_state: Called when the baton is passed on; its result when the run has it back.
+        quantum: Seconds that a run may hold it while another one waits.
+        clock: Returns the time in seconds.
+    """
+
+    def __init__(
+        self,
+        keep_state: KeepState,
+        *,
+        quantum: float = _QUANTUM,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._keep_state = keep_state
+        self._quantum = quantum
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._holder: RunTurn | None = None
+        self._since = 0.0
+        self._new: deque[RunTurn] = deque()
+        self._paused: deque[RunTurn] = deque()
+        self._passed = False
+        """Whether the last turn went to a new run, past those that were paused."""
+        self._hurried = False
+        """Whether a run that was aborted waits: it needs its turn only to end."""
+
+    @contextmanager
+    def hold(self, turn: RunTurn) -> Iterator[None]:
+        """Wait for the run's first turn, and hold the baton, but for pauses, until the end.
+
+        Raises:
+            RunAborted: The run was aborted before its first turn.
+        """
+        with self._changed:
+            self._new.append(turn)
+            self._hand_over_if_free()
+            self._changed.wait_for(lambda: self._holder is turn or turn.aborted())
+            if self._holder is not turn:
+                self._new.remove(turn)
+                raise RunAborted
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._holder = None
+                self._hand_over_if_free()
+
+    def pass_on(self, turn: RunTurn, *, at_once: bool) -> None:
+        """Pass the baton on if it is time, and wait until it comes back."""
+        # Asked before each layer of a model: without a lock, since a moment later will do as well.
+        if not self._new and not self._paused:
+            return
+        if not (at_once or self._hurried or self._clock() - self._since >= self._quantum):
+            return
+        restore = self._keep_state()
+        with self._changed:
+            self._paused.append(turn)
+            self._holder = None
+            self._hand_over_if_free()
+            self._changed.wait_for(lambda: self._holder is turn)
+        restore()
+
+    def hurry(self) -> None:
+        """Take notice that a run was aborted."""
+        with self._changed:
+            self._hurried = any(turn.aborted() for turn in self._paused)
+            self._changed.notify_all()
+
+    def _hand_over_if_free(self) -> None:
+        if self._holder is not None or not (turn := self._next()):
+            return
+        self._holder = turn
+        self._since = self._clock()
+        self._hurried = any(turn.aborted() for turn in self._paused)
+        self._changed.notify_all()
+
+    def _next(self) -> RunTurn | None:
+        """Take the run whose turn it is out of its queue."""
+        for turn in self._paused:
+            if turn.aborted():
+                self._paused.remove(turn)
+                return turn
+        fresh = bool(self._new) and not (self._passed and self._paused)
+        self._passed = fresh and bool(self._paused)
+        queue = self._new if fresh else self._paused
+        return queue.popleft() if queue else None
