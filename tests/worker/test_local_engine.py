@@ -36,7 +36,7 @@ async def render(_folder: Path, messages) -> str:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine():
     """One engine for most tests, so that the worker's imports are paid once."""
-    made = LocalEngine(render_chat=render, resolve=Path, device="cpu", dtype="float32")
+    made = LocalEngine(render_chat=render, device="cpu", dtype="float32")
     yield made
     await made.close()
 
@@ -158,7 +158,8 @@ async def test_failures_leave_the_worker_alive(engine, llama, gpt2, pickled, tmp
         await collect(generation(engine, pickled))
     with pytest.raises(UsageError, match="256"):
         await collect(generation(engine, gpt2, "word " * 500))
-    with pytest.raises(ModelNotFoundError):
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    with pytest.raises(ModelNotFoundError, match="no weights"):
         await collect(generation(engine, tmp_path))
     assert len(await collect(generation(engine, llama))) > 1
     assert engine.status().pid == pid
@@ -204,7 +205,7 @@ from pathlib import Path
 from transformers_ls.engines.local import LocalEngine
 
 async def main():
-    engine = LocalEngine(render_chat=None, resolve=Path, device="cpu", dtype="float32")
+    engine = LocalEngine(render_chat=None, device="cpu", dtype="float32")
     stream = engine.text_generation("The", model=sys.argv[1], max_new_tokens=90_000)
     await anext(stream)
     print(engine.status().pid, flush=True)
@@ -235,7 +236,7 @@ async def test_an_interpreter_without_torch(tmp_path):
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\nPYTHONPATH="{server}" exec "{sys.executable}" -S "$@"\n')
     python.chmod(0o755)
-    engine = LocalEngine(render_chat=render, resolve=Path, python=str(python))
+    engine = LocalEngine(render_chat=render, python=str(python))
     try:
         with pytest.raises(EngineUnavailableError, match=r"torch.*transformers-ls\[worker\]"):
             await collect(generation(engine, tmp_path))

@@ -33,6 +33,8 @@ from transformers_ls_worker import wire
 if TYPE_CHECKING:
     from huggingface_hub import ChatCompletionStreamOutput, TextGenerationStreamOutput
 
+    from transformers_ls.hub.resolve import ResolvedModel
+
 __all__ = ["LocalEngine", "RenderChat"]
 
 Answer: TypeAlias = wire.Delta | wire.RowEnd | wire.Output | wire.Done
@@ -50,7 +52,7 @@ class LocalEngine:
 
     Args:
         render_chat: Renders a chat to the prompt; templates never run in the worker.
-        resolve: Finds a model's folder by its name; blocking, called in a thread.
+        resolve: Finds a model by its name; blocking, called in a thread.
         python: The interpreter that has the worker's packages.
         device: torch's name of the device to use; the best one by default.
         dtype: What weights are loaded as; chosen by the device by default.
@@ -64,7 +66,7 @@ class LocalEngine:
         self,
         *,
         render_chat: RenderChat,
-        resolve: Callable[[str], Path] | None = None,
+        resolve: Callable[[str], ResolvedModel] | None = None,
         python: str = sys.executable,
         device: str | None = None,
         dtype: str | None = None,
@@ -232,9 +234,11 @@ class LocalEngine:
         _check_options(max_new_tokens, options.get("temperature"))
         self._begin_start(on_stage)
         closings = self._closings
-        folder = await asyncio.to_thread(self._resolve, model)
+        found = await asyncio.to_thread(self._resolve, model)
+        if found.problem is not None:
+            raise found.problem
         texts = [
-            prompt if isinstance(prompt, str) else await self._render_chat(folder, prompt)
+            prompt if isinstance(prompt, str) else await self._render_chat(found.template, prompt)
             for prompt in prompts
         ]
         is_chat = not isinstance(prompts[0], str)
@@ -243,7 +247,8 @@ class LocalEngine:
         silent = set(range(len(texts))) if opens else set()
         request = wire.Generate(
             run_id=uuid.uuid4().hex,
-            model=str(folder),
+            model=str(found.folder),
+            adapter=str(found.adapter or ""),
             prompt=texts[0],
             others=tuple(texts[1:]),
             # A rendered chat has its special tokens in the text.
@@ -363,10 +368,10 @@ def _stage(frame: wire.Stage) -> Stage:
     return Stage(frame.name, frame.message, frame.percent, frame.done_bytes, frame.total_bytes)
 
 
-def _resolve(model: str) -> Path:
+def _resolve(model: str) -> ResolvedModel:
     from transformers_ls.hub.resolve import resolve
 
-    return resolve(model).folder
+    return resolve(model)
 
 
 def _check_options(limit: int, temperature: float | None) -> None:

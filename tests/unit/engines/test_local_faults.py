@@ -16,6 +16,7 @@ from transformers_ls.errors import (
     RunCancelledError,
     UsageError,
 )
+from transformers_ls.hub.resolve import ResolvedModel
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-ins are shell scripts")
 
@@ -39,7 +40,7 @@ async def make(tmp_path):
         python = fake_python(tmp_path, body) if body is not None else "/no/such/python"
         engine = LocalEngine(
             render_chat=None,
-            resolve=lambda _: tmp_path,
+            resolve=lambda name: ResolvedModel(name, tmp_path, "folder"),
             python=python,
             **{"end_seconds": 0.2} | options,
         )
