@@ -236,6 +236,18 @@ class StatusBarSettings:
 
 
 @dataclass(frozen=True)
+class LocalSettings:
+    """The engine of this machine."""
+
+    keep_alive: float = _setting(
+        900.0,
+        "How many seconds the process that runs models stays when there is nothing to run, with its "
+        "models in memory. 0 ends it with each task, a negative number never.",
+        scope="window",
+    )
+
+
+@dataclass(frozen=True)
 class HubSettings:
     """What may be asked of the Hugging Face Hub."""
 
@@ -285,6 +297,7 @@ class Settings:
     diagnostics: DiagnosticsSettings = DiagnosticsSettings()
     budget: BudgetSettings = BudgetSettings()
     status_bar: StatusBarSettings = StatusBarSettings()
+    local: LocalSettings = LocalSettings()
     hub: HubSettings = HubSettings()
 
 
