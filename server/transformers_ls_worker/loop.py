@@ -74,6 +74,8 @@ class Inbox:
         self._changed = threading.Condition()
         self._waiting: deque[Request] = deque()
         self._begun: dict[str, RunTurn] = {}
+        self._confirmed: set[str] = set()
+        """Runs that were aborted while they waited for a turn: the front knows that they ended."""
         self._free: set[int] = set()
         self._greeted = False
         self._closed = False
@@ -112,7 +114,9 @@ class Inbox:
                 ending = _aborted(request.run_id)
             with self._changed:
                 del self._begun[request.run_id]
-                self._outbox.send(ending)
+                if request.run_id not in self._confirmed:
+                    self._outbox.send(ending)
+                self._confirmed.discard(request.run_id)
                 self._changed.notify_all()
 
     def _next(self, number: int, baton: Baton) -> tuple[Request, RunTurn]:
@@ -171,8 +175,10 @@ class Inbox:
                 turn.abort()
 
     def _abort(self, run_id: str) -> None:
-        if run_id in self._begun:
-            self._begun[run_id].abort()
+        if (turn := self._begun.get(run_id)) is not None:
+            if turn.abort() and run_id not in self._confirmed:
+                self._confirmed.add(run_id)
+                self._outbox.send(_aborted(run_id))
             return
         for request in self._waiting:
             if request.run_id == run_id:
@@ -182,5 +188,5 @@ class Inbox:
 
 
 def _aborted(run_id: str) -> wire.Done:
-    """Return the end of a run that was aborted before it computed anything."""
+    """Return the end of a run that was aborted while it did not compute."""
     return wire.Done(run_id, "abort", 0, 0, None, 0.0, "", "")

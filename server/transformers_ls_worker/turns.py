@@ -57,10 +57,14 @@ class RunTurn:
         self._abort = threading.Event()
         self.aborted = self._abort.is_set
 
-    def abort(self) -> None:
-        """End the run: at once if it computes, and as the next one if it waits for its turn."""
+    def abort(self) -> bool:
+        """End the run at its next question, or as soon as it has the next turn.
+
+        Returns:
+            Whether it waits for that turn: it computes nothing more.
+        """
         self._abort.set()
-        self._baton.hurry()
+        return self._baton.hurry(self)
 
     def give_way(self, *, at_once: bool = False) -> None:
         """Let other runs compute if it is their turn; see `Turn`."""
@@ -132,11 +136,12 @@ class Baton:
             self._changed.wait_for(lambda: self._holder is turn)
         restore()
 
-    def hurry(self) -> None:
-        """Take notice that a run was aborted."""
+    def hurry(self, turn: RunTurn) -> bool:
+        """Take notice that a run was aborted; return whether it waits for a turn."""
         with self._changed:
-            self._hurried = any(turn.aborted() for turn in self._paused)
+            self._hurried = self._hurried or turn in self._paused
             self._changed.notify_all()
+            return turn in self._paused or turn in self._new
 
     def _hand_over_if_free(self) -> None:
         if self._holder is not None or not (turn := self._next()):

@@ -135,7 +135,7 @@ class WorkerProcess:
         return self.ready
 
     def begin(self, request: wire.Generate | wire.Infer) -> WorkerRun:
-        """Give the worker a run; it does runs in the order in which they come."""
+        """Give the worker a run; it begins them in the order in which they come."""
         run = self.runs[request.run_id] = WorkerRun(request.run_id)
         if self.ended:
             self._end_run(request.run_id, self.exit_error or death(None))
