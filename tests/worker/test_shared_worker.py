@@ -1,6 +1,7 @@
 """Many runs in one real worker: they share it fairly, and end together only when it is killed."""
 
 import asyncio
+import itertools
 import os
 import signal
 import sys
@@ -11,8 +12,6 @@ import pytest_asyncio
 
 pytest.importorskip("torch", reason="the worker's packages are not installed")
 psutil = pytest.importorskip("psutil")
-
-import itertools
 
 from tests.worker.test_local_engine import collect, exhaust, generation, render, until  # noqa: E402
 from transformers_ls.engines.local import LocalEngine  # noqa: E402

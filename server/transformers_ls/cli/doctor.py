@@ -1,4 +1,4 @@
-"""`transformers-ls doctor`: what this machine has, and what is missing for which feature."""
+"""`transformers-ls doctor`: what this machine has, what fits, and what is missing for which feature."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from transformers_ls import __version__
@@ -29,6 +30,9 @@ _PACKAGES = (
     "gguf",
     "sentencepiece",
     "huggingface_hub",
+    "peft",
+    "torchao",
+    "bitsandbytes",
 )
 
 
@@ -44,21 +48,27 @@ def run(arguments: argparse.Namespace) -> int:
         json.dump(report, sys.stdout, indent=2)
         print()
     else:
-        _print(report)
+        from transformers_ls.cli._doctor_output import print_report
+
+        print_report(report)
     return 0 if report["worker"]["state"] == "works" else 1
 
 
 async def _report() -> dict[str, Any]:
-    from transformers_ls.hub.embedded import list_embedded
     from transformers_ls.paths import cache_dir, data_dir
 
+    models = _models()
+    folders = [Path(model["folder"]) for model in models if model["folder"]]
+    machine = await asyncio.to_thread(_machine, folders)
     return {
         "transformersLs": __version__,
         "python": f"{platform.python_version()} ({sys.executable})",
         "system": platform.platform(),
         "packages": {name: _version(name) for name in _PACKAGES},
         "worker": await _worker(),
-        "models": {item.model.name: item.folder is not None for item in list_embedded()},
+        "machine": machine,
+        "fits": _fits(machine),
+        "models": [_sized(model, machine) for model in models],
         "dataFolder": str(data_dir()),
         "cacheFolder": str(cache_dir()),
     }
@@ -69,6 +79,65 @@ def _version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
+
+
+def _models() -> list[dict[str, Any]]:
+    """Return the embedded models, and those of the Hub's cache that have weights."""
+    from transformers_ls.hub.cache import cached_models
+    from transformers_ls.hub.embedded import list_embedded
+    from transformers_ls.hub.facts import model_facts
+
+    found: list[dict[str, Any]] = [
+        {"name": item.model.name, "source": "embedded", "folder": item.folder and str(item.folder)}
+        for item in list_embedded()
+    ]
+    found.extend(
+        {"name": cached.name, "source": "cache", "folder": str(cached.folder)}
+        for cached in cached_models()
+        if model_facts(cached.folder).has_weights
+    )
+    return found
+
+
+def _machine(folders: list[Path]) -> dict[str, Any]:
+    from transformers_ls.engines.machine import look_at_machine
+    from transformers_ls.errors import EngineUnavailableError
+
+    try:
+        return look_at_machine(folders)
+    except EngineUnavailableError as error:
+        return {"problem": str(error)}
+
+
+def _fits(machine: dict[str, Any]) -> dict[str, float]:
+    """Return how many parameters fit by precision, with a window of `engines.fit.WINDOW` tokens."""
+    from transformers_ls.engines.fit import BITS, parameters_that_fit
+
+    if (free := machine.get("free")) is None:
+        return {}
+    precisions = dict.fromkeys(("float32", machine["dtype"], "8 bits", "4 bits"))
+    cache_bytes = 4 if machine["dtype"] == "float32" else 2
+    return {
+        name: parameters_that_fit(free, machine["share"], BITS[name], cache_bytes)
+        for name in precisions
+    }
+
+
+def _sized(model: dict[str, Any], machine: dict[str, Any]) -> dict[str, Any]:
+    """Add to a model what it takes on the machine, and whether it fits there now."""
+    from transformers_ls.engines.fit import cache_bytes_per_token, fits
+    from transformers_ls.hub.facts import model_facts
+
+    weights = machine.get("weights", {}).get(model["folder"])
+    if weights is None:
+        return model
+    folder = Path(model["folder"])
+    cache = cache_bytes_per_token(folder, 4 if machine["dtype"] == "float32" else 2)
+    sized = {**model, "weightBytes": weights, "cacheBytesPerToken": cache}
+    if (free := machine["free"]) is not None:
+        window = model_facts(folder).window
+        sized["fits"] = fits(weights, cache, window, free, machine["share"])
+    return sized
 
 
 async def _worker() -> dict[str, Any]:
@@ -89,29 +158,3 @@ async def _worker() -> dict[str, Any]:
     finally:
         await engine.close()
         await sandbox.close()
-
-
-def _print(report: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    table.add_row("transformers-ls", report["transformersLs"])
-    table.add_row("Python", report["python"])
-    table.add_row("system", report["system"])
-    for name, found in report["packages"].items():
-        table.add_row(name, found or "not installed")
-    worker = report["worker"]
-    works = worker["state"] == "works"
-    table.add_row(
-        "worker",
-        f"works on {worker['device']} in {worker['dtype']}" if works else worker["message"],
-    )
-    for name, here in report["models"].items():
-        hint = "installed" if here else f"not here: transformers-ls models install {name}"
-        table.add_row(name, hint)
-    table.add_row("data", report["dataFolder"])
-    table.add_row("cache", report["cacheFolder"])
-    Console().print(table)
