@@ -8,7 +8,6 @@ import pytest
 
 from tests.support.session import RequestError, Session, range_of
 from transformers_ls.errors import EngineDiedError
-from transformers_ls.tasks.built_in import BUILT_IN
 
 URI = "file:///notes.md"
 TEXT = "Intro.\n\nThe quick brown fox jumps over the lazy dog.\n\nOutro 🙂.\n"
@@ -43,50 +42,6 @@ def open_notes(client: Session) -> None:
     client.open(URI, TEXT)
 
 
-async def test_code_actions_name_the_tasks(client):
-    open_notes(client)
-    context = {"diagnostics": []}
-    span = range_of(TEXT, PART)
-    asked = {"textDocument": {"uri": URI}, "range": span, "context": context}
-    actions = await client.request("textDocument/codeAction", asked)
-    assert [action["title"] for action in actions][:3] == [
-        "Summarize selection",
-        "Translate selection to French",
-        "Generate from selection",
-    ]
-    assert len(actions) == len(BUILT_IN)
-    argument = actions[0]["command"]["arguments"][0]
-    assert actions[0]["command"]["command"] == "transformers.run"
-    assert argument["range"] == span
-    assert argument["textDocument"] == {"uri": URI, "version": 1}
-
-
-@pytest.mark.parametrize(
-    ("only", "count"),
-    [
-        (["refactor"], len(BUILT_IN)),
-        (["refactor.rewrite.transformers.translate"], 1),
-        (["quickfix"], 0),
-    ],
-)
-async def test_code_actions_keep_to_the_asked_kinds(client, only, count):
-    open_notes(client)
-    context = {"diagnostics": [], "only": only}
-    asked = {"textDocument": {"uri": URI}, "range": range_of(TEXT, PART), "context": context}
-    assert len(await client.request("textDocument/codeAction", asked)) == count
-
-
-async def test_no_code_actions_without_a_selection(client):
-    open_notes(client)
-    at = {"line": 0, "character": 2}
-    asked = {
-        "textDocument": {"uri": URI},
-        "range": {"start": at, "end": at},
-        "context": {"diagnostics": []},
-    }
-    assert await client.request("textDocument/codeAction", asked) == []
-
-
 @pytest.mark.parametrize(
     ("task", "wanted"),
     [
@@ -109,6 +64,9 @@ async def test_a_run_streams_and_answers_with_the_edit(client, model, engine, ta
     assert facts["model"] == model
     assert facts["destination"] == "this machine (scripted)"
     assert (facts["promptTokens"], facts["completionTokens"]) == (7, 3)
+    assert (facts["device"], facts["dtype"], facts["memoryBytes"]) == ("cuda:0", "bfloat16", 10**6)
+    assert (facts["loadSeconds"], facts["reusedTokens"], facts["acceptedTokens"]) == (0.25, 4, 2)
+    assert "document" not in result
     assert PART in engine.asked[0]["messages"][-1]["content"]
     stages = [note["stage"] for note in client.notifications["transformers/run/stage"]]
     assert stages == ["loading", "running"]
@@ -423,6 +381,8 @@ async def test_a_task_of_ones_own_is_offered_and_runs(client, engine, tmp_path):
         "title": "Rewrite as a haiku",
         "description": "A task of your own.",
         "needsLanguage": False,
+        "result": "edit",
+        "asks": [],
     }
     assert "broken.toml" in listed["problems"][0]
     span = range_of(TEXT, PART)

@@ -27,7 +27,7 @@ async def test_the_scheme_is_told_to_clients_that_can_use_it(bare_client):
     workspace = FULL_CAPABILITIES["workspace"] | {"textDocumentContent": {}}
     new = await bare_client.initialize(FULL_CAPABILITIES | {"workspace": workspace})
     options = new["capabilities"]["workspace"]["textDocumentContent"]
-    assert options == {"schemes": ["transformers-prompt"]}
+    assert options == {"schemes": ["transformers-prompt", "transformers-result"]}
     old = await bare_client.initialize()
     assert "textDocumentContent" not in old["capabilities"]["workspace"]
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from transformers_ls.settings import Settings, describe_settings, parse_settings
+from transformers_ls.settings import Settings, describe_settings
+from transformers_ls.settings_reading import parse_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
-from transformers_ls.settings import SECTION, Settings, parse_settings
+from transformers_ls.settings import SECTION, Settings
+from transformers_ls.settings_reading import parse_settings
 
 if TYPE_CHECKING:
     from transformers_ls.lsp.server import TransformersServer

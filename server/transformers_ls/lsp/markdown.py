@@ -5,14 +5,19 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["code", "escape", "visible"]
+__all__ = ["code", "escape", "untrusted", "visible"]
 
+_FENCE = re.compile(
+    r"^[ \t]*(?:`{3,}|~{3,})[^\n]*\n(.*?)(?:^[ \t]*(?:`{3,}|~{3,})[ \t]*$|\Z)",
+    re.MULTILINE | re.DOTALL,
+)
+_HARMLESS = str.maketrans({"\n": " ", **{mark: f"\\{mark}" for mark in "\\`*_{}[]()#+!|<>~"}})
 _SHOWN = {" ": "·", "\n": "⏎", "\r": "␍", "\t": "⇥"}
 
 
 def escape(text: str) -> str:
     """Make a text harmless in Markdown and in a table cell."""
-    return re.sub(r"([\\`*_{}\[\]()#+!|<>~])", r"\\\1", text.replace("\n", " "))
+    return text.translate(_HARMLESS)
 
 
 def code(text: str) -> str:
@@ -22,6 +27,30 @@ def code(text: str) -> str:
     # The blanks are taken off again; they keep the text's own backticks from the fence.
     pad = " " if text.startswith("`") or text.endswith("`") else ""
     return f"{fence}{pad}{text}{pad}{fence}"
+
+
+def untrusted(text: str) -> str:
+    """Return a model's text as Markdown that cannot link, load or style: only its fences stay."""
+    parts: list[str] = []
+    start = 0
+    for fence in _FENCE.finditer(text):
+        parts += [_lines(text[start : fence.start()]), _fenced(fence[1])]
+        start = fence.end()
+    return "\n\n".join(part for part in (*parts, _lines(text[start:])) if part)
+
+
+def _lines(text: str) -> str:
+    # Two blanks at its end keep a line from running into the next one; four at its beginning would
+    # make it code.
+    return "\n".join(
+        f"{escape(line.strip())}  " if line.strip() else "" for line in text.strip().split("\n")
+    )
+
+
+def _fenced(text: str) -> str:
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{text.rstrip()}\n{fence}"
 
 
 def visible(text: str) -> str:

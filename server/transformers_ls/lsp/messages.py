@@ -12,12 +12,19 @@ from typing import Any, Union
 import attrs
 from lsprotocol import types
 
+from transformers_ls.lsp.run_messages import (
+    CANCEL,
+    RUN,
+    TASKS,
+    CancelParams,
+    RunParams,
+    TasksParams,
+)
+
 __all__ = [
     "METHODS",
     "BoundariesParams",
     "BoundariesResult",
-    "CancelParams",
-    "CancelResult",
     "CountParams",
     "CountResult",
     "EngineInfo",
@@ -29,25 +36,11 @@ __all__ = [
     "PartInfo",
     "RenderParams",
     "RenderResult",
-    "RunDelta",
-    "RunFactsInfo",
-    "RunParams",
-    "RunResult",
-    "RunStage",
-    "RunStarted",
     "Status",
-    "TaskInfo",
-    "TasksParams",
-    "TasksResult",
     "TokenizerInfo",
     "TrainedInfo",
 ]
 
-RUN = "transformers/run"
-TASKS = "transformers/tasks"
-RUN_DELTA = "transformers/run/delta"
-RUN_STAGE = "transformers/run/stage"
-CANCEL = "transformers/cancel"
 COUNT = "transformers/count"
 BOUNDARIES = "transformers/boundaries"
 RENDER = "transformers/render"
@@ -57,112 +50,6 @@ PROMPT_SCHEME = "transformers-prompt"
 """The scheme of rendered prompts as virtual documents."""
 
 _Id = Union[int, str]  # noqa: UP007 - lsprotocol's converter knows this form.
-
-
-@attrs.define(slots=False, eq=False, repr=False)
-class TasksParams:
-    """Which tasks are there for a document?"""
-
-    text_document: types.TextDocumentIdentifier
-
-
-@attrs.define(slots=False, eq=False, repr=False)
-class TaskInfo:
-    """One task, for a list to choose from."""
-
-    id: str
-    title: str
-    description: str
-    needs_language: bool
-
-
-@attrs.define(slots=False, eq=False, repr=False)
-class TasksResult:
-    """The tasks for a document, the built-in ones first."""
-
-    tasks: list[TaskInfo]
-    problems: list[str]
-    """Which task files cannot be used, and why."""
-
-
-@attrs.define(slots=False, eq=False, repr=False)
-class RunParams:
-    """A task on a range of a document."""
-
-    task: str
-    text_document: types.VersionedTextDocumentIdentifier | types.TextDocumentIdentifier
-    range: types.Range
-    run_id: str | None = None
-    target_language: str | None = None
-    model: str | None = None
-
-
-@attrs.define(slots=False, eq=False, repr=False)
-class RunFactsInfo:
-    """What a run took; times in seconds."""
-
-    model: str
-    destination: str
-    prompt_tokens: int
-    completion_tokens: int
-    time_to_first_token: float
-    seconds: float
-    tokens_per_second: float
-    finish_reason: str
-    parts: int = 1
-    kept: int = 0
-
-
-@attrs.define(slots=False, eq=False, repr=False)
-class RunResult:
-    """The text of a run, and the edit that puts it in the document."""
-
-    run_id: str
-    text: str
-    edit: types.WorkspaceEdit
-    facts: RunFactsInfo
-    conflict: str | None = None
-    """Why `edit` is empty: the document was closed, or the selection edited, during the run."""
-
-
-@attrs.define(slots=False, eq=False, repr=False)
-class RunStarted:
-    """The answer of the command `transformers.run`."""
-
-    run_id: str
-
-
-@attrs.define(slots=False, eq=False, repr=False)
-class RunDelta:
-    """More text of a run."""
-
-    run_id: str
-    seq: int
-    text: str
-
-
-@attrs.define(slots=False, eq=False, repr=False)
-class RunStage:
-    """What a run waits for."""
-
-    run_id: str
-    stage: str
-    message: str
-    percent: int | None = None
-
-
-@attrs.define(slots=False, eq=False, repr=False)
-class CancelParams:
-    """Which run to stop."""
-
-    run_id: str
-
-
-@attrs.define(slots=False, eq=False, repr=False)
-class CancelResult:
-    """Whether there was such a run."""
-
-    cancelled: bool
 
 
 @attrs.define(slots=False, eq=False, repr=False)

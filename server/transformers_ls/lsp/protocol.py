@@ -30,6 +30,7 @@ from pygls.protocol.language_server import lsp_method
 from transformers_ls.errors import RunCancelledError, TransformersLsError, describe
 from transformers_ls.lsp.documents import DocumentStore
 from transformers_ls.lsp.messages import METHODS, PROMPT_SCHEME
+from transformers_ls.lsp.run_messages import RESULT_SCHEME
 from transformers_ls.text.snapshot import PositionEncoding
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ class TransformersProtocol(LanguageServerProtocol):
         if client and client.text_document_content and result.capabilities.workspace:
             # pygls does not know of it yet.
             result.capabilities.workspace.text_document_content = types.TextDocumentContentOptions(
-                schemes=[PROMPT_SCHEME]
+                schemes=[PROMPT_SCHEME, RESULT_SCHEME]
             )
         encoding = result.capabilities.position_encoding
         self.documents.encoding = PositionEncoding(encoding or types.PositionEncodingKind.Utf16)

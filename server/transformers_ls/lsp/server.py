@@ -20,9 +20,11 @@ from transformers_ls.errors import UsageError, describe
 from transformers_ls.lsp import features
 from transformers_ls.lsp.analysis import Analyses
 from transformers_ls.lsp.configuration import Configuration
+from transformers_ls.lsp.highlights import Highlights
 from transformers_ls.lsp.protocol import TransformersProtocol
 from transformers_ls.lsp.publisher import Publisher
 from transformers_ls.lsp.refresh import Refresher
+from transformers_ls.lsp.results import Results
 from transformers_ls.lsp.runs import RunRegistry
 from transformers_ls.lsp.status import StatusReporter
 
@@ -71,6 +73,8 @@ class TransformersServer(LanguageServer):
         self.refresher = Refresher(self)
         self.publisher = Publisher(self)
         self.status = StatusReporter(self)
+        self.highlights = Highlights()
+        self.results = Results()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     # What a session may never need is made when it is first used: `initialize` does not wait for it.
@@ -101,7 +105,10 @@ class TransformersServer(LanguageServer):
         """What runs models."""
         from transformers_ls.engines.local import LocalEngine
 
-        engine = LocalEngine(render_chat=self.chats.prompts)
+        engine = LocalEngine(
+            render_chat=self.chats.prompts,
+            keep_alive=lambda: self.configuration.for_uri("").local.keep_alive,
+        )
         engine.on_change = self.status.soon
         return engine
 
@@ -158,6 +165,7 @@ class TransformersServer(LanguageServer):
             self.analyses.forget(uri)
             self.diagnoses.forget(uri)
             self.templates.forget(uri)
+            self.highlights.forget(uri)
 
     def load_tokenizers(self) -> None:
         """Begin to load the configured tokenizers in the background."""

@@ -1,71 +1,35 @@
-"""Runs a task on a range of an open document, from the selection to the edit."""
+"""Runs a task on a selection of an open document, up to the edit or the answer that comes of it."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import aclosing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
 from transformers_ls.engines.base import StageListener
-from transformers_ls.errors import UsageError
-from transformers_ls.lsp.documents import from_lsp_range, to_lsp_range
-from transformers_ls.lsp.messages import RunFactsInfo, RunParams, RunResult
-from transformers_ls.lsp.own_tasks import tasks_for
-from transformers_ls.settings import Settings
-from transformers_ls.tasks.catalogue import Task, get_task
+from transformers_ls.errors import TransformersLsError, UsageError
+from transformers_ls.lsp.documents import to_lsp_range
+from transformers_ls.lsp.run_messages import RunFactsInfo, RunResult
+from transformers_ls.lsp.selections import Selection
 from transformers_ls.tasks.choose import choose_model
-from transformers_ls.tasks.edits import place, relocate
-from transformers_ls.tasks.request import RunFacts, TaskRequest
-from transformers_ls.tasks.runner import TaskRun
+from transformers_ls.tasks.edits import Replacement, place, relocate
+from transformers_ls.tasks.facts import RunFacts
+from transformers_ls.tasks.request import Request, make_request
+from transformers_ls.tasks.runs import Run, make_run
+from transformers_ls.tasks.work import Writing
 from transformers_ls.text.document import Document
 
 if TYPE_CHECKING:
     from transformers_ls.lsp.server import TransformersServer
 
-__all__ = ["Selection", "run_on_document", "select"]
+__all__ = ["run_on_document"]
 
 DeltaListener = Callable[[str], None]
 
 # A tokenizer that is converted for the first time takes half a minute.
 _TOKENIZER_SECONDS = 90.0
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What a task was asked for, taken before anything is awaited: the document may change."""
-
-    document: Document
-    task: Task
-    start: int
-    """Where the text starts in the document, in code points."""
-    text: str
-    settings: Settings
-    params: RunParams
-
-
-async def select(server: TransformersServer, params: RunParams) -> Selection:
-    """Take the selection of a run out of its document.
-
-    Raises:
-        UsageError: No such document or task, a stale version, or an empty selection.
-    """
-    document = server.document(params.text_document.uri)
-    asked = getattr(params.text_document, "version", None)
-    if asked is not None and document.version is not None and asked != document.version:
-        raise UsageError("The document changed since the task was asked for.", "Ask again.")
-    span = from_lsp_range(params.range)
-    snapshot, encoding = document.snapshot, server.documents.encoding
-    start, end = snapshot.offset_at(span.start, encoding), snapshot.offset_at(span.end, encoding)
-    text = snapshot.slice(start, end)
-    if not text.strip():
-        raise UsageError("The selection is empty.", "Select the text to work on first.")
-    settings = server.configuration.for_uri(document.uri)
-    task = get_task(params.task, (await tasks_for(document.uri)).tasks)
-    return Selection(document, task, start, text, settings, params)
 
 
 async def run_on_document(
@@ -76,74 +40,116 @@ async def run_on_document(
     on_delta: DeltaListener,
     on_stage: StageListener,
 ) -> RunResult:
-    """Run a task on a selection and return its text with the edit that would place it.
+    """Run a task on a selection; return its text with the edit that would place it, or its answer.
 
     The document itself is not touched. When it was edited meanwhile, the edit is made for where the
-    selection stands now; when the selection itself changed, there is no edit but a `conflict`.
+    selection stands now; when the selection itself changed, there is no edit but a `conflict`, and
+    an answer has no highlights.
 
     Raises:
         ModelError: The task's model is not here, or cannot do it.
         EngineError: The run failed or was stopped.
     """
-    run = TaskRun(server.engine, await _request(server, selection), on_stage)
-    async with aclosing(run.deltas()) as deltas:
-        async for delta in deltas:
-            on_delta(delta)
-    edit, conflict = _edit(server, selection, run)
-    return RunResult(run_id, run.text, edit, _facts(run.facts), conflict)
+    run = make_run(server.engine, await _request(server, selection), on_stage)
+    await run.perform(on_delta)
+    result = RunResult(
+        run_id, run.text, types.WorkspaceEdit(document_changes=[]), _facts(run.facts)
+    )
+    if selection.task.result == "answer":
+        await _set_answer(server, result, selection, run)
+    else:
+        _set_edit(server, result, selection, run)
+    return result
 
 
-async def _request(server: TransformersServer, selection: Selection) -> TaskRequest:
-    params, settings, task = selection.params, selection.settings, selection.task
-    chosen = await asyncio.to_thread(choose_model, task, settings.models, params.model)
+async def _request(server: TransformersServer, selection: Selection) -> Request:
+    settings, task = selection.settings, selection.task
+    chosen = await asyncio.to_thread(choose_model, task, settings.models, selection.model)
     count = None
     if chosen.may_fill(selection.text):
         entry = await server.tokenizers.await_ready(chosen.name, _TOKENIZER_SECONDS)
         count = entry.counter.count if entry.counter else None
-    return TaskRequest(
-        task=task,
-        text=selection.text,
-        model=chosen.name,
-        kind=chosen.kind,
-        target_language=params.target_language or settings.translation.target_language,
-        source_language=settings.translation.source_language,
-        max_new_tokens=settings.generation.max_new_tokens,
-        temperature=settings.generation.temperature,
-        window=chosen.window,
+    return await asyncio.to_thread(
+        make_request,
+        task,
+        selection.text,
+        chosen,
+        inputs=selection.inputs,
+        settings=settings,
+        language_id=selection.document.language_id,
         count=count,
     )
 
 
-def _edit(
-    server: TransformersServer, selection: Selection, run: TaskRun
-) -> tuple[types.WorkspaceEdit, str | None]:
-    """Build the one versioned edit, for the document as it is now."""
-    nothing = types.WorkspaceEdit(document_changes=[])
-    task, before = selection.task, selection.document
-    now = server.documents.get(before.uri)
-    if now is None:
-        return nothing, "The document was closed during the run, so nothing was inserted."
-    at = relocate(before.snapshot, now.snapshot, selection.start, selection.text)
-    if at is None:
-        return nothing, "The selected text changed during the run, so nothing was inserted."
-    if task.placement == "replace" and run.facts.finish_reason == "length":
-        return nothing, (
-            f"The answer was cut at {run.request.max_new_tokens:,} tokens "
-            "(`transformers.generation.maxNewTokens`), so nothing was replaced."
+async def _set_answer(
+    server: TransformersServer, result: RunResult, selection: Selection, run: Run
+) -> None:
+    """Make it an answer whose places are those of the document as it is now."""
+    from transformers_ls.lsp.answers import answer
+
+    uri, encoding = selection.document.uri, server.documents.encoding
+    while True:
+        now = server.documents.get(uri)
+        result.document, result.highlights = await asyncio.to_thread(
+            answer, selection, run, now, encoding
         )
-    replacement = place(
+        result.version = now.version if now else None
+        if server.documents.get(uri) is now:
+            return
+
+
+def _set_edit(
+    server: TransformersServer, result: RunResult, selection: Selection, run: Run
+) -> None:
+    """Give it the one versioned edit, for the document as it is now, or say why there is none."""
+    now = server.documents.get(selection.document.uri)
+    if now is None:
+        result.conflict = "The document was closed during the run, so nothing was inserted."
+        return
+    try:
+        edit = _replacement(selection, run, now)
+    except TransformersLsError as error:
+        result.conflict = str(error)
+        return
+    span = to_lsp_range(now.snapshot, edit.start, edit.end, server.documents.encoding)
+    identifier = types.OptionalVersionedTextDocumentIdentifier(now.uri, now.version)
+    change = types.TextDocumentEdit(identifier, [types.TextEdit(span, edit.text)])
+    result.edit = types.WorkspaceEdit(document_changes=[change])
+
+
+def _replacement(selection: Selection, run: Run, now: Document) -> Replacement:
+    """Return the edit for the document as it is now.
+
+    Raises:
+        UsageError: The selection changed, or the answer must not replace it.
+        EngineError: The answer cannot be placed.
+    """
+    work, text = selection.task.work, selection.text
+    assert isinstance(work, Writing)
+    assert work.placement is not None
+    at = relocate(selection.document.snapshot, now.snapshot, selection.start, text)
+    if at is None:
+        raise UsageError("The selected text changed during the run, so nothing was inserted.")
+    if work.placement in ("replace", "docstring") and run.facts.finish_reason == "length":
+        limit = selection.settings.generation.max_new_tokens
+        raise UsageError(
+            f"The answer was cut at {limit:,} tokens (`transformers.generation.maxNewTokens`), so "
+            "nothing was replaced."
+        )
+    end = at + len(text)
+    if work.placement == "docstring":
+        from transformers_ls.tasks.docstrings import place_docstring
+
+        return place_docstring(now.snapshot, at, end, run.text, now.language_id)
+    return place(
         now.snapshot,
         at,
-        at + len(selection.text),
+        end,
         run.text,
-        task.placement,
+        work.placement,
         language_id=now.language_id,
-        as_comment=task.as_comment,
+        as_comment=work.as_comment,
     )
-    span = to_lsp_range(now.snapshot, replacement.start, replacement.end, server.documents.encoding)
-    identifier = types.OptionalVersionedTextDocumentIdentifier(now.uri, now.version)
-    change = types.TextDocumentEdit(identifier, [types.TextEdit(span, replacement.text)])
-    return types.WorkspaceEdit(document_changes=[change]), None
 
 
 def _facts(facts: RunFacts) -> RunFactsInfo:
@@ -158,4 +164,10 @@ def _facts(facts: RunFacts) -> RunFactsInfo:
         finish_reason=facts.finish_reason,
         parts=facts.parts,
         kept=facts.kept,
+        device=facts.device,
+        dtype=facts.dtype,
+        memory_bytes=facts.memory_bytes,
+        load_seconds=round(facts.load_seconds, 4),
+        reused_tokens=facts.reused_tokens,
+        accepted_tokens=facts.accepted_tokens,
     )

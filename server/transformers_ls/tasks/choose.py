@@ -1,15 +1,71 @@
-"""Which model does a task, and how it has to be asked."""
+"""Which model does a task, and how it has to be asked: from what its files say, never by its name."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from transformers_ls.errors import ModelError
-from transformers_ls.settings import ModelSettings
+from transformers_ls.settings import ModelSettings, setting_key
 from transformers_ls.tasks.catalogue import Task
-from transformers_ls.tasks.request import AskedAs
+from transformers_ls.tasks.work import (
+    Classification,
+    Entities,
+    FillMask,
+    QuestionAnswering,
+    Similarity,
+    Work,
+    Writing,
+    ZeroShot,
+)
 
-__all__ = ["ChosenModel", "choose_model"]
+if TYPE_CHECKING:
+    from transformers_ls.hub.facts import ModelFacts
+
+__all__ = ["AskedAs", "ChosenModel", "InferredAs", "WrittenAs", "choose_model", "model_for"]
+
+WrittenAs = Literal["chat", "base", "seq2seq", "t5"]
+"""How a model that writes is asked: a chat through its template, a text to continue, a text to
+transform by a model that does nothing else (BART, Marian), or one that is told what to do by a
+prefix (T5)."""
+
+InferredAs = Literal[
+    "text-classification",
+    "zero-shot-classification",
+    "token-classification",
+    "question-answering",
+    "fill-mask",
+    "sentence-similarity",
+]
+"""What is asked of a model that says something of a text; the names are the Hub's."""
+
+AskedAs: TypeAlias = WrittenAs | InferredAs
+
+
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """What a kind of work takes, for people, and a model of the Hub that is one."""
+
+    kind: str
+    example: str
+
+
+_NEEDS: dict[type, _Need] = {
+    Classification: _Need(
+        "a text classifier", "distilbert/distilbert-base-uncased-finetuned-sst-2-english"
+    ),
+    ZeroShot: _Need(
+        "a model for natural language inference, or one that writes", "facebook/bart-large-mnli"
+    ),
+    Entities: _Need("a token classifier", "dslim/bert-base-NER"),
+    QuestionAnswering: _Need(
+        "a model for extractive question answering, or one that writes",
+        "deepset/roberta-base-squad2",
+    ),
+    FillMask: _Need("a masked language model", "google-bert/bert-base-uncased"),
+    Similarity: _Need("an embedding model", "sentence-transformers/all-MiniLM-L6-v2"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +75,32 @@ class ChosenModel:
     name: str
     """As the user named it."""
     kind: AskedAs
-    """How it is asked: see `TaskRequest`."""
+    folder: Path
+    """Where its files are."""
     window: int | None = None
     """Its context window in tokens; None when its files do not say."""
 
     def may_fill(self, text: str) -> bool:
-        """Tell, without counting, whether a text may be too long for the window.
+        """Tell, without counting, whether a prompt of a text may be too long for the window.
 
-        A token stands for four letters of English, and a rare character is up to four tokens.
+        A token stands for four letters of English, and a rare character is up to four tokens. Only
+        a prompt has to fit: whoever labels a text reads it window by window.
         """
-        return self.window is not None and len(text) > self.window // 4
+        writes = self.kind in get_args(WrittenAs)
+        return writes and self.window is not None and len(text) > self.window // 4
+
+
+def model_for(task: Task, models: ModelSettings) -> str:
+    """Return the name of the model that the settings give to a task.
+
+    The chat model stands in where a model that writes can do it; else it is empty when none is named.
+    """
+    named: str = getattr(models, task.setting)
+    match task.work:
+        case Entities() | FillMask() | Similarity() | Classification(labels=()):
+            return named
+        case _:
+            return named or models.chat
 
 
 def choose_model(task: Task, models: ModelSettings, override: str | None = None) -> ChosenModel:
@@ -40,21 +112,75 @@ def choose_model(task: Task, models: ModelSettings, override: str | None = None)
         override: A model named for this run only.
 
     Raises:
-        ModelError: It is not on this machine, or cannot generate text.
+        ModelError: It is not on this machine, or cannot do the task.
     """
     from transformers_ls.hub.facts import model_facts
     from transformers_ls.hub.resolve import resolve
 
-    name = override or getattr(models, task.setting) or models.chat
-    facts = model_facts(resolve(name).folder)
-    hint = f"Choose another model for it (`transformers.models.{task.setting}`)."
+    name = override or model_for(task, models)
+    if not name:
+        raise ModelError(f"`{task.id}` takes {_NEEDS[type(task.work)].kind}.", _hint(task))
+    folder = resolve(name).folder
+    facts = model_facts(folder)
     if not facts.has_weights:
-        raise ModelError(f"{name} has no weights here, only a tokenizer.", hint)
-    if facts.kind not in ("chat", "base", "seq2seq"):
-        raise ModelError(f"{name} does not generate text ({facts.kind}).", hint)
-    if facts.kind == "base" and not task.base_prompt:
-        raise ModelError(f"{name} has no chat template, which `{task.id}` needs.", hint)
-    if facts.kind == "seq2seq" and task.seq2seq_unit is None:
-        raise ModelError(f"{name} transforms texts and cannot do `{task.id}`.", hint)
-    kind: AskedAs = "t5" if facts.prefixes else facts.kind
-    return ChosenModel(name, kind, facts.window)
+        raise ModelError(f"{name} has no weights here, only a tokenizer.", _hint(task))
+    work = task.work
+    kind = _writes(work, facts) if isinstance(work, Writing) else _infers(work, facts)
+    if kind is None:
+        raise ModelError(f"{name} {_why_not(task, facts)}.", _hint(task))
+    return ChosenModel(name, kind, folder, facts.window)
+
+
+def _hint(task: Task) -> str:
+    setting = f"`{setting_key('models', task.setting)}`"
+    if (need := _NEEDS.get(type(task.work))) is None:
+        return f"Choose another model for it ({setting})."
+    return f"Name one in {setting}, such as `{need.example}`."
+
+
+def _writes(work: Writing, facts: ModelFacts) -> WrittenAs | None:
+    """Say how a model that writes is asked; None when it cannot do it."""
+    if facts.kind == "chat":
+        return "chat"
+    if facts.kind == "base" and work.base_prompt:
+        return "base"
+    if facts.kind == "seq2seq" and facts.prefixes and work.t5_prefix:
+        return "t5"
+    return "seq2seq" if facts.kind == "seq2seq" and work.seq2seq_unit else None
+
+
+def _infers(work: Work, facts: ModelFacts) -> AskedAs | None:
+    """Say what is asked of a model for a task that writes nothing; None when it cannot do it."""
+    head = facts.architecture
+    match work:
+        case Classification() | ZeroShot():
+            return _classifies(work, facts)
+        case Entities() if head.endswith("ForTokenClassification"):
+            return "token-classification"
+        case QuestionAnswering() if head.endswith("ForQuestionAnswering"):
+            return "question-answering"
+        case QuestionAnswering():
+            return _writes(work.writing, facts)
+        case FillMask() if head.endswith("ForMaskedLM"):
+            return "fill-mask"
+        case Similarity() if facts.embeds:
+            return "sentence-similarity"
+    return None
+
+
+def _classifies(work: Classification | ZeroShot, facts: ModelFacts) -> InferredAs | None:
+    if facts.kind in ("chat", "base") or facts.entails:
+        given = isinstance(work, ZeroShot) or work.labels
+        return "zero-shot-classification" if given else None
+    own = facts.architecture.endswith("ForSequenceClassification")
+    return "text-classification" if own and isinstance(work, Classification) else None
+
+
+def _why_not(task: Task, facts: ModelFacts) -> str:
+    if not isinstance(task.work, Writing):
+        return f"cannot do `{task.id}`, which takes {_NEEDS[type(task.work)].kind}"
+    if facts.kind == "base":
+        return f"has no chat template, which `{task.id}` needs"
+    if facts.kind == "seq2seq":
+        return f"transforms texts and cannot do `{task.id}`"
+    return f"does not generate text ({facts.kind})"

@@ -4,25 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from transformers_ls.tasks.catalogue import Placement
+from transformers_ls.tasks.comments import line_comment
+from transformers_ls.tasks.work import Placement
 from transformers_ls.text.snapshot import Snapshot
 
-__all__ = ["Replacement", "place", "relocate"]
-
-# A result below a selection must not break the code it stands in.
-_LINE_COMMENTS = {
-    "python": "# ",
-    "yaml": "# ",
-    "toml": "# ",
-    "shellscript": "# ",
-    "javascript": "// ",
-    "typescript": "// ",
-    "rust": "// ",
-    "go": "// ",
-    "c": "// ",
-    "cpp": "// ",
-    "java": "// ",
-}
+__all__ = ["Replacement", "newline_of", "place", "relocate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +45,7 @@ def place(
         as_comment: Write a result below as a line comment, where the language has one.
     """
     selection = snapshot.slice(start, end)
-    newline = "\r\n" if "\r\n" in snapshot.slice(0, min(len(snapshot), 4096)) else "\n"
+    newline = newline_of(snapshot)
     result = result.strip().replace("\r\n", "\n")
     if placement == "replace":
         head = selection[: len(selection) - len(selection.lstrip())]
@@ -70,13 +56,19 @@ def place(
         before = snapshot.slice(max(0, at - 1), at)
         gap = " " if before.isalnum() and result[:1].isalnum() else ""
         return Replacement(at, at, gap + result.replace("\n", newline))
-    if as_comment and (mark := _LINE_COMMENTS.get(language_id)):
+    # A result below a selection must not break the code it stands in.
+    if as_comment and (mark := line_comment(language_id)):
         result = "\n".join((mark + line).rstrip() for line in result.splitlines())
     result = result.replace("\n", newline)
     at = _end_of_line(snapshot, end - (len(selection) - len(selection.rstrip())))
     following = snapshot.slice(at, min(len(snapshot), at + 2 * len(newline)))
     needs_gap = bool(following.strip(" \t\r\n"))
     return Replacement(at, at, newline * 2 + result + (newline if needs_gap else ""))
+
+
+def newline_of(snapshot: Snapshot) -> str:
+    """Return the line end that a document begins with."""
+    return "\r\n" if "\r\n" in snapshot.slice(0, 4096) else "\n"
 
 
 def relocate(before: Snapshot, now: Snapshot, start: int, selection: str) -> int | None:

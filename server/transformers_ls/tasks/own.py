@@ -7,13 +7,25 @@ title = "Rewrite as a haiku"
 prompt = "Rewrite the following text as a haiku.\n\n{{text}}"
 system = "You are a poet."     # optional, as is all that follows
 placement = "replace"          # or "below" (the default), or "after"
+result = "edit"                # or "answer": shown beside the document, which stays as it is
 unit = "text"                  # or "paragraph", "sentence": how much one prompt holds
 model = "generation"           # the setting transformers.models.<…> that names the model
 description = "Three lines of 5, 7 and 5 syllables."
 ```
 
-`haiku.prompty` says the same in YAML front matter, and the prompt as turns that begin with `system:`,
-`user:` or `assistant:` on a line of its own; the turns before the last are examples.
+`{{language}}` and `{{question}}` in a prompt are asked of the user. `haiku.prompty` says the same in
+YAML front matter, and the prompt as turns that begin with `system:`, `user:` or `assistant:` on a line
+of its own; the turns before the last are examples.
+
+Tasks that write nothing need no prompt, but a `kind`: "classification", "zero-shot", "entities",
+"question-answering", "fill-mask" or "similarity".
+
+```toml
+kind = "zero-shot"
+labels = ["bug", "question", "praise"]
+hypothesis = "This message is {}."   # optional: what is held to be true of the text
+multiLabel = true                    # optional: several labels may be true
+```
 """
 
 from __future__ import annotations
@@ -21,13 +33,13 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from transformers_ls.settings import ModelSettings
 from transformers_ls.tasks.built_in import BUILT_IN
-from transformers_ls.tasks.catalogue import Placement, Task, Unit
+from transformers_ls.tasks.catalogue import Task
+from transformers_ls.tasks.own_record import own_task
 
 __all__ = ["OwnTasks", "find_tasks"]
 
@@ -37,9 +49,6 @@ _LARGEST = 256 * 1024
 _AT_MOST = 100
 _TURN = re.compile(r"^(system|user|assistant):[ \t]*$", re.MULTILINE)
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n(.*?)^---[ \t]*\r?$\n?", re.DOTALL | re.MULTILINE)
-_FIELD = re.compile(r"\{\{\s*(?:text|selection)\s*\}\}")
-_LANGUAGE = re.compile(r"\{\{\s*language\s*\}\}")
-_MODELS = tuple(item.name for item in fields(ModelSettings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +109,11 @@ def _read(path: Path) -> Task:
             values: Any = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise ValueError(f"{error}.") from None
-        return _task(path.stem, values, [("user", values.get("prompt"))])
+        return own_task(path.stem, values, [("user", values.get("prompt"))])
     front = _FRONT_MATTER.match(text)
     values = _front_matter(front[1]) if front else {}
     body = text[front.end() :] if front else text
-    return _task(path.stem, {"title": values.get("name"), **values}, _turns(body))
+    return own_task(path.stem, {"title": values.get("name"), **values}, _turns(body))
 
 
 def _front_matter(source: str) -> Any:
@@ -128,58 +137,3 @@ def _turns(body: str) -> list[tuple[str, Any]]:
     return [
         (mark[1], body[mark.end() : end].strip()) for mark, end in zip(marks, ends, strict=True)
     ]
-
-
-def _task(name: str, values: Mapping[str, Any], turns: list[tuple[str, Any]]) -> Task:
-    for key in ("title", "description", "system", "placement", "unit", "model"):
-        if not isinstance(values.get(key) or "", str):
-            raise ValueError(f"`{key}` must be a string.")  # noqa: TRY004 - the user's value.
-    system = values.get("system") or ""
-    if turns[0][0] == "system":
-        system, turns = turns[0][1], turns[1:]
-    roles = [role for role, _ in turns]
-    if not turns or roles[-1] != "user" or not isinstance(turns[-1][1], str):
-        raise ValueError("it has no `prompt`, or its last turn is not the user's.")
-    if any(role != ("user", "assistant")[n % 2] for n, role in enumerate(roles)):
-        raise ValueError("after the system's turn, user and assistant must take turns.")
-    prompt = turns[-1][1]
-    if not _FIELD.search(prompt):
-        raise ValueError("its prompt does not say where the text goes: write {{text}}.")
-    unit: Unit = _choice(values, "unit", get_args(Unit), "text")
-    placement: Placement = _choice(values, "placement", get_args(Placement), "below")
-    pairs = iter(turns[:-1])
-    return Task(
-        id=name,
-        title=values.get("title") or name.replace("-", " ").capitalize(),
-        description=values.get("description") or "A task of your own.",
-        placement=placement,
-        setting=_choice(values, "model", _MODELS, "generation"),
-        chat_prompt=_template(prompt),
-        system_prompt=system,
-        examples=tuple(
-            (question, answer) for (_, question), (_, answer) in zip(pairs, pairs, strict=True)
-        ),
-        chat_unit=unit,
-        needs_language=bool(_LANGUAGE.search(prompt)),
-        as_comment=placement == "below",
-    )
-
-
-def _choice(values: Mapping[str, Any], key: str, known: tuple[Any, ...], default: str) -> Any:
-    value = values.get(key) or default
-    if value not in known:
-        raise ValueError(f"`{key}` must be one of {', '.join(known)}.")
-    return value
-
-
-def _template(prompt: str) -> str:
-    """Write a prompt as the built-in ones are written; all other braces are plain text."""
-    pieces = re.split(r"(\{\{\s*(?:text|selection|language)\s*\}\})", prompt)
-    return "".join(
-        "{text}"
-        if _FIELD.fullmatch(piece)
-        else "{language}"
-        if _LANGUAGE.fullmatch(piece)
-        else piece.replace("{", "{{").replace("}", "}}")
-        for piece in pieces
-    )

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-__all__ = ["Piece", "blocks", "paragraphs", "sentences"]
+__all__ = ["Piece", "blocks", "paragraphs", "sentences", "without_code"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,18 @@ def blocks(text: str) -> list[str]:
         if blank:
             start_new = True
     return found
+
+
+def without_code(text: str) -> str:
+    """Return a text of Markdown with blanks in place of its code fences and front matter.
+
+    What is left stands where it stood. A text that is nothing else is returned as it is.
+    """
+    plain = "".join(
+        "".join(char if char in "\r\n" else " " for char in line) if verbatim else line
+        for line, verbatim in _lines(text)
+    )
+    return plain if plain.strip() else text
 
 
 def _lines(text: str) -> Iterator[tuple[str, bool]]:

@@ -4,92 +4,104 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from transformers_ls.engines.base import BatchItem, Engine, Options, StageListener
-from transformers_ls.tasks.request import TaskRequest
+from transformers_ls.engines.base import BatchItem, Engine, FactsListener, Options, StageListener
+from transformers_ls.tasks.request import WritingRequest
+
+if TYPE_CHECKING:
+    from huggingface_hub import ChatCompletionStreamOutput, TextGenerationStreamOutput
 
 __all__ = ["stream"]
 
 
 async def stream(
-    engine: Engine, request: TaskRequest, texts: Sequence[str], on_stage: StageListener | None
+    engine: Engine,
+    request: WritingRequest,
+    texts: Sequence[str],
+    on_stage: StageListener | None,
+    on_facts: FactsListener | None = None,
 ) -> AsyncGenerator[BatchItem, None]:
     """Stream the answers to the prompts of some texts, the rows as the engine computes them.
 
     Raises:
         TransformersLsError: Whatever the engine met.
     """
+    options = _options(request, on_stage, on_facts)
     if len(texts) > 1:
-        items = _many(engine, request, texts, on_stage)
-    elif request.kind == "chat":
-        items = _chat(engine, request, texts[0], on_stage)
+        batch = engine.generate_batch(
+            [request.prompt(text) for text in texts],
+            model=request.model,
+            max_new_tokens=request.max_new_tokens,
+            **options,
+        )
+        async with aclosing(batch):
+            async for item in batch:
+                yield item
+        return
+    async with aclosing(_pieces(engine, request, texts[0], options)) as pieces:
+        reason, used = "stop", (0, 0)
+        async for piece in pieces:
+            # A remote engine may tell the tokens after the reason, or not at all.
+            reason, used = piece.reason or reason, piece.tokens or used
+            if piece.text:
+                yield BatchItem(0, piece.text)
+        yield BatchItem(0, "", "length" if reason == "length" else "stop", *used)
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What both of the client's streamed types say."""
+
+    text: str
+    reason: str | None
+    tokens: tuple[int, int] | None
+    """Of the prompt and of the answer."""
+
+
+async def _pieces(
+    engine: Engine, request: WritingRequest, text: str, options: Options
+) -> AsyncGenerator[_Piece, None]:
+    prompt, model, limit = request.prompt(text), request.model, request.max_new_tokens
+    if isinstance(prompt, str):
+        tokens = engine.text_generation(prompt, model=model, max_new_tokens=limit, **options)
+        async with aclosing(tokens):
+            async for token in tokens:
+                yield _of_text(token)
     else:
-        items = _continue(engine, request, texts[0], on_stage)
-    async with aclosing(items):
-        async for item in items:
-            yield item
+        chunks = engine.chat_completion(prompt, model=model, max_tokens=limit, **options)
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                yield _of_chat(chunk)
 
 
-def _options(request: TaskRequest, on_stage: StageListener | None) -> Options:
+def _of_text(token: TextGenerationStreamOutput) -> _Piece:
+    text = "" if token.token.special else token.token.text
+    if (end := token.details) is None:
+        return _Piece(text, None, None)
+    return _Piece(text, end.finish_reason, (end.input_length, end.generated_tokens))
+
+
+def _of_chat(chunk: ChatCompletionStreamOutput) -> _Piece:
+    text = "".join(choice.delta.content or "" for choice in chunk.choices)
+    reason = next((choice.finish_reason for choice in chunk.choices), None)
+    usage = chunk.usage
+    return _Piece(text, reason, (usage.prompt_tokens, usage.completion_tokens) if usage else None)
+
+
+def _options(
+    request: WritingRequest, on_stage: StageListener | None, on_facts: FactsListener | None
+) -> Options:
     options: Options = {
         "temperature": request.temperature or None,
-        "repetition_penalty": request.task.repetition_penalty,
+        "repetition_penalty": request.writing.repetition_penalty,
+        "repeats_prompt": request.writing.repeats_prompt,
         "on_stage": on_stage,
+        "on_facts": on_facts,
     }
     if request.kind == "base":
-        options["stop"] = request.task.base_stop
-    if request.kind == "seq2seq" and request.task.needs_language:
+        options["stop"] = request.writing.base_stop
+    if request.kind == "seq2seq" and request.writing.needs_language:
         options["languages"] = (request.source_language, request.target_language)
     return options
-
-
-def _many(
-    engine: Engine, request: TaskRequest, texts: Sequence[str], on_stage: StageListener | None
-) -> AsyncGenerator[BatchItem, None]:
-    return engine.generate_batch(
-        [request.prompt(text) for text in texts],
-        model=request.model,
-        max_new_tokens=request.max_new_tokens,
-        **_options(request, on_stage),
-    )
-
-
-async def _chat(
-    engine: Engine, request: TaskRequest, text: str, on_stage: StageListener | None
-) -> AsyncGenerator[BatchItem, None]:
-    chunks = engine.chat_completion(
-        request.task.chat_messages(text, request.target_language),
-        model=request.model,
-        max_tokens=request.max_new_tokens,
-        **_options(request, on_stage),
-    )
-    reason, used = "stop", (0, 0)
-    async with aclosing(chunks):
-        async for chunk in chunks:
-            if chunk.usage:
-                used = (chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
-            for choice in chunk.choices:
-                reason = choice.finish_reason or reason
-                if choice.delta.content:
-                    yield BatchItem(0, choice.delta.content)
-    yield BatchItem(0, "", "length" if reason == "length" else "stop", *used)
-
-
-async def _continue(
-    engine: Engine, request: TaskRequest, text: str, on_stage: StageListener | None
-) -> AsyncGenerator[BatchItem, None]:
-    chunks = engine.text_generation(
-        str(request.prompt(text)),
-        model=request.model,
-        max_new_tokens=request.max_new_tokens,
-        **_options(request, on_stage),
-    )
-    reason, used = "stop", (0, 0)
-    async with aclosing(chunks):
-        async for chunk in chunks:
-            if chunk.details:
-                used = (chunk.details.input_length, chunk.details.generated_tokens)
-                reason = chunk.details.finish_reason
-            if not chunk.token.special and chunk.token.text:
-                yield BatchItem(0, chunk.token.text)
-    yield BatchItem(0, "", "length" if reason == "length" else "stop", *used)

@@ -59,6 +59,12 @@ def test_render(run, model, tmp_path):
         (["serve", "--tcp", "127.0.0.1:99999"], "", "no address"),
         (["run", "summarize"], " ", "no text"),
         (["run", "summarize", "--to", "fr"], "text", "--to"),
+        (["run", "summarize", "--question", "Who?"], "text", "--question is of no use"),
+        (["run", "summarize", "a.txt", "b.txt"], "text", "OTHER is of no use"),
+        (["run", "ask"], "text", "needs a question"),
+        (["run", "zero-shot", "--labels", " ,"], "text", "needs labels"),
+        (["run", "similarity"], "text", "compares two texts"),
+        (["run", "docstring"], "text", "plaintext"),
         (["check", "a.png"], "", "no file of chats"),
         (["run", "dance"], "text", "no task `dance`"),
         (["models", "install", "gpt-9"], "", "no embedded model"),
@@ -162,7 +168,10 @@ def test_check_writes_sarif(run, model, chats):
 def test_tasks_and_models(run):
     code, out, _ = run("tasks")
     assert code == 0
-    assert [line.split()[0] for line in out.splitlines()] == list(BUILT_IN)
+    named = [line.split()[0] for line in out.splitlines() if not line.startswith(" ")]
+    assert named == list(BUILT_IN)
+    assert "asks for --question TEXT" in out
+    assert "such as `dslim/bert-base-NER`" in out
     code, out, _ = run("models")
     assert code == 0
     assert "smollm2-135m" in out

@@ -3,41 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 import uuid
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from transformers_ls.errors import (
-    RunCancelledError,
-    TransformersLsError,
-    UsageError,
-    describe,
-)
-from transformers_ls.lsp.messages import (
+from transformers_ls.errors import RunCancelledError, UsageError
+from transformers_ls.lsp.messages import InstallParams
+from transformers_ls.lsp.progress import WorkDone, work_done
+from transformers_ls.lsp.run_messages import (
     CancelParams,
     CancelResult,
-    InstallParams,
     RunParams,
-    RunResult,
     RunStarted,
 )
-from transformers_ls.lsp.progress import WorkDone, work_done
 
 if TYPE_CHECKING:
-    from transformers_ls.engines.base import Stage
     from transformers_ls.hub.catalogue import EmbeddedModel
     from transformers_ls.lsp.server import TransformersServer
-    from transformers_ls.lsp.task_runs import Selection
 
-log = logging.getLogger(__name__)
-
-# A progress line holds the end of the text so far, as much as fits one line.
-_TAIL_CHARACTERS = 60
-# A text that could not be inserted is shown in a message, so that it is not lost.
-_SHOWN_CHARACTERS = 4000
 # People take their time with a dialog, above all when it shows a license.
 _DIALOG_SECONDS = 600.0
 _STAGES = {
@@ -53,14 +38,15 @@ def register(server: TransformersServer) -> None:
     background: set[asyncio.Task[None]] = set()
 
     async def run(params: RunParams) -> RunStarted:
-        from transformers_ls.lsp.task_runs import select
+        from transformers_ls.lsp.command_runs import run_and_show
+        from transformers_ls.lsp.selections import select
 
         # What can be known to be wrong at once is answered as an error of the command.
         selection = await select(server, params)
         run_id = params.run_id or str(uuid.uuid4())
         if run_id in server.runs.ids:
             raise UsageError(f"There is a run with the id {run_id!r} already.")
-        task = asyncio.create_task(_run_and_apply(server, run_id, selection))
+        task = asyncio.create_task(run_and_show(server, run_id, selection))
         background.add(task)
         task.add_done_callback(background.discard)
         return RunStarted(run_id)
@@ -89,69 +75,6 @@ def register(server: TransformersServer) -> None:
     server.add_command("transformers.stopEngine", None, stop_engine)
     server.add_command("transformers.reloadTokenizers", None, reload_tokenizers)
     server.add_command("transformers.install", InstallParams, install)
-
-
-async def _run_and_apply(server: TransformersServer, run_id: str, selection: Selection) -> None:
-    try:
-        result = await server.runs.run(
-            run_id, lambda: _run_with_progress(server, run_id, selection)
-        )
-        await _apply(server, result)
-    except RunCancelledError:
-        return
-    except TransformersLsError as error:
-        server.show(types.MessageType.Error, str(error))
-    except Exception as error:  # noqa: BLE001 - nobody awaits this task; the user must still hear.
-        log.error("a run failed: %s", describe(error))  # noqa: TRY400 - a traceback may quote the text.
-        server.show(
-            types.MessageType.Error,
-            f"The run failed ({type(error).__name__}); the server log says where.",
-        )
-
-
-async def _run_with_progress(
-    server: TransformersServer, run_id: str, selection: Selection
-) -> RunResult:
-    from transformers_ls.lsp.task_runs import run_on_document
-
-    title = selection.task.title.removesuffix(" to")
-    text: list[str] = []
-    async with work_done(server, title, lambda: server.runs.cancel(run_id)) as progress:
-
-        def on_stage(stage: Stage) -> None:
-            progress.report(stage.message, stage.percent)
-
-        def on_delta(delta: str) -> None:
-            text.append(delta)
-            progress.report(" ".join("".join(text[-_TAIL_CHARACTERS:]).split())[-_TAIL_CHARACTERS:])
-
-        return await run_on_document(
-            server, run_id, selection, on_delta=on_delta, on_stage=on_stage
-        )
-
-
-async def _apply(server: TransformersServer, result: RunResult) -> None:
-    problem = result.conflict
-    if problem is None:
-        try:
-            # Some editors ask the user before they apply an edit.
-            answer: types.ApplyWorkspaceEditResult = await server.ask(
-                types.WORKSPACE_APPLY_EDIT,
-                types.ApplyWorkspaceEditParams(result.edit, label="Transformers"),
-                seconds=_DIALOG_SECONDS,
-            )
-        except Exception as error:  # noqa: BLE001 - whatever the client did, the text is not lost.
-            log.warning("the client did not apply an edit: %s", describe(error))
-            problem = "The editor did not confirm the edit."
-        else:
-            if answer.applied:
-                return
-            reason = answer.failure_reason or "no reason given"
-            problem = f"The editor did not take the edit: {reason}."
-    text = result.text
-    if len(text) > _SHOWN_CHARACTERS:
-        text = f"{text[:_SHOWN_CHARACTERS]}…"
-    server.show(types.MessageType.Warning, f"{problem} The result was:\n\n{text}")
 
 
 async def _install(server: TransformersServer, run_id: str, params: InstallParams) -> None:

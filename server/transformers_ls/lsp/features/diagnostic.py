@@ -50,11 +50,12 @@ async def diagnostics_of(
     server: TransformersServer, document: Document
 ) -> tuple[str, list[types.Diagnostic]]:
     """Return the diagnostics of one version of a document, and an id that changes with them."""
+    mark, found = server.highlights.of(document)
     if not _is_wanted(server, document):
-        return "off", []
+        return f"off{mark}", found
     diagnosis = await server.diagnoses.of(document)
     items = [_diagnostic(server, document, problem) for problem in diagnosis.problems]
-    return diagnosis.result_id, items
+    return f"{diagnosis.result_id}{mark}", items + found
 
 
 async def quick_fixes(

@@ -6,7 +6,8 @@ import asyncio
 import uuid
 from typing import TYPE_CHECKING
 
-from transformers_ls.lsp.messages import (
+from transformers_ls.lsp.own_tasks import tasks_for
+from transformers_ls.lsp.run_messages import (
     CANCEL,
     RUN,
     RUN_DELTA,
@@ -22,7 +23,6 @@ from transformers_ls.lsp.messages import (
     TasksParams,
     TasksResult,
 )
-from transformers_ls.lsp.own_tasks import tasks_for
 
 if TYPE_CHECKING:
     from transformers_ls.engines.base import Stage
@@ -37,14 +37,19 @@ def register(server: TransformersServer) -> None:
 
     @server.feature(RUN)
     async def on_run(params: RunParams) -> RunResult:
-        from transformers_ls.lsp.task_runs import run_on_document, select
+        from transformers_ls.lsp.selections import select
+        from transformers_ls.lsp.task_runs import run_on_document
 
         selection = await select(server, params)
         run_id = params.run_id or str(uuid.uuid4())
         stream = DeltaStream(server, run_id)
 
         def on_stage(stage: Stage) -> None:
-            notice = RunStage(run_id, stage.name, stage.message, stage.percent)
+            notice = RunStage(
+                *(run_id, stage.name, stage.message, stage.percent),
+                done_bytes=stage.done_bytes,
+                total_bytes=stage.total_bytes,
+            )
             server.protocol.notify(RUN_STAGE, notice)
 
         try:
@@ -61,7 +66,12 @@ def register(server: TransformersServer) -> None:
     async def on_tasks(params: TasksParams) -> TasksResult:
         found = await tasks_for(params.text_document.uri)
         tasks = [
-            TaskInfo(task.id, task.title, task.description, task.needs_language)
+            TaskInfo(
+                *(task.id, task.title, task.description),
+                needs_language="language" in task.asks,
+                result=task.result,
+                asks=list(task.asks),
+            )
             for task in found.tasks.values()
         ]
         return TasksResult(tasks, list(found.problems))

@@ -1,6 +1,6 @@
-"""`workspace/textDocumentContent`: rendered prompts as virtual documents, for any editor with LSP 3.18.
+"""`workspace/textDocumentContent`: virtual documents, for any editor with LSP 3.18.
 
-The address of such a document says which chat it renders and how: `transformers-prompt:/NAME?QUERY`,
+They are the results of tasks (`transformers-result:`), and rendered prompts. The address of a prompt says which chat it renders and how: `transformers-prompt:/NAME?QUERY`,
 where QUERY is the parameters of `transformers/render` as percent-encoded JSON.
 """
 
@@ -17,6 +17,7 @@ from lsprotocol import types
 from transformers_ls.errors import UsageError
 from transformers_ls.lsp.features.render import render_chat
 from transformers_ls.lsp.messages import RenderParams
+from transformers_ls.lsp.run_messages import RESULT_SCHEME
 
 if TYPE_CHECKING:
     from transformers_ls.lsp.server import TransformersServer
@@ -38,6 +39,8 @@ def register(server: TransformersServer) -> None:
     async def on_content(
         params: types.TextDocumentContentParams,
     ) -> types.TextDocumentContentResult:
+        if params.uri.startswith(f"{RESULT_SCHEME}:"):
+            return types.TextDocumentContentResult(server.results.text(params.uri))
         wanted = _params_of(server, params.uri)
         prompts.add(params.uri, wanted.text_document.uri)
         document = server.document(wanted.text_document.uri)

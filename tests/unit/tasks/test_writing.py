@@ -10,17 +10,27 @@ from tests.support.engine import ScriptedEngine
 from transformers_ls.errors import EngineError, UsageError
 from transformers_ls.tasks.built_in import BUILT_IN
 from transformers_ls.tasks.catalogue import get_task
+from transformers_ls.tasks.facts import RunFacts
 from transformers_ls.tasks.languages import language_name
-from transformers_ls.tasks.request import RunFacts, TaskRequest
-from transformers_ls.tasks.runner import TaskRun
+from transformers_ls.tasks.request import WritingRequest
+from transformers_ls.tasks.work import QuestionAnswering, Writing
+from transformers_ls.tasks.writing import WritingRun
 
 
-def request(task: str, text: str, **more) -> TaskRequest:
-    return TaskRequest(get_task(task), text, "model", **({"kind": "chat"} | more))
+def writing(task: str) -> Writing:
+    """Return what a model is asked to write."""
+    work = get_task(task).work
+    work = work.writing if isinstance(work, QuestionAnswering) else work
+    assert isinstance(work, Writing)
+    return work
 
 
-async def run(engine, task: TaskRequest) -> TaskRun:
-    task_run = TaskRun(engine, task)
+def request(task: str, text: str, **more) -> WritingRequest:
+    return WritingRequest(writing(task), text, "model", **({"kind": "chat"} | more))
+
+
+async def run(engine, task: WritingRequest) -> WritingRun:
+    task_run = WritingRun(engine, task)
     deltas = [delta async for delta in task_run.deltas()]
     assert "".join(deltas) == task_run.text
     return task_run
@@ -51,7 +61,7 @@ async def test_a_sentence_without_an_answer_stays():
 
 async def test_copied_text_is_not_the_first_token():
     now = iter(range(100))
-    task_run = TaskRun(
+    task_run = WritingRun(
         ScriptedEngine("x"), request("translate", "- One.", kind="base"), clock=lambda: next(now)
     )
     assert "".join([delta async for delta in task_run.deltas()]) == "- x"
@@ -59,8 +69,9 @@ async def test_copied_text_is_not_the_first_token():
 
 
 async def test_every_built_in_prompt_holds_the_text():
-    for name, task in BUILT_IN.items():
-        for kind in ("chat", "base") if task.base_prompt else ("chat",):
+    writes = [n for n, t in BUILT_IN.items() if isinstance(t.work, Writing | QuestionAnswering)]
+    for name in writes:
+        for kind in ("chat", "base") if writing(name).base_prompt else ("chat",):
             engine = ScriptedEngine("x")
             await run(
                 engine,
@@ -85,7 +96,7 @@ async def test_nothing_to_work_on(text):
 
 async def test_closing_early_stops_the_engine():
     engine = ScriptedEngine("a", "b", "c")
-    deltas = TaskRun(engine, request("generate", "Hi")).deltas()
+    deltas = WritingRun(engine, request("generate", "Hi")).deltas()
     await anext(deltas)
     await deltas.aclose()
     assert (engine.stopped, engine.running) == (1, 0)
@@ -114,7 +125,7 @@ def test_languages_are_named_as_prompts_name_them(language, name):
     ("language", "source"), [("French", "English"), ("de", "English"), ("English", "French")]
 )
 def test_examples_end_in_the_wanted_language(language, source):
-    prompt = get_task("translate").continuation("TEXT", language)
+    prompt = writing("translate").continuation("TEXT", language, "")
     *shots, last = prompt.split("\n\n")
     assert len(shots) == 4
     assert all(shot.startswith(f"{source}: ") for shot in shots)
@@ -202,7 +213,7 @@ async def test_a_long_text_is_summarized_in_rounds():
     engine = ScriptedEngine("A short summary.")
     text = "\n\n".join(f"Paragraph {number} " + "word " * 30 for number in range(40))
     task = request("summarize", text, window=300, count=count, max_new_tokens=20)
-    task_run = TaskRun(engine, task, lambda stage: seen.append(stage.message))
+    task_run = WritingRun(engine, task, lambda stage: seen.append(stage.message))
     assert [delta async for delta in task_run.deltas()] == ["A short summary."]
     parts = sum(engine.batches)
     assert 8 <= parts <= 16

@@ -1,4 +1,4 @@
-"""Runs one task on one text: pieces, prompts, streamed deltas, and the facts of the run.
+"""Runs a task that writes: pieces, prompts, streamed deltas, and the facts of the run.
 
 A text goes to the model in pieces where the task says so (sentences for a small base model,
 paragraphs for a chat model), several at once; what stands between them is copied. A text that is
@@ -18,12 +18,13 @@ from dataclasses import dataclass, field
 from transformers_ls.engines.base import BatchItem, Engine, Stage, StageListener
 from transformers_ls.errors import EngineError, UsageError
 from transformers_ls.tasks.answers import Answer
+from transformers_ls.tasks.facts import RunFacts
 from transformers_ls.tasks.pieces import Piece, paragraphs, sentences
 from transformers_ls.tasks.planner import split
-from transformers_ls.tasks.request import RunFacts, TaskRequest
+from transformers_ls.tasks.request import WritingRequest
 from transformers_ls.tasks.streams import stream
 
-__all__ = ["TaskRun"]
+__all__ = ["WritingRun"]
 
 _TEMPLATE_TOKENS = 96
 """Room for what a chat template writes around a message: the default system prompts of known
@@ -31,11 +32,11 @@ templates have up to about 80 tokens."""
 
 
 @dataclass(slots=True)
-class TaskRun:
-    """One run of a task: iterate `deltas()` once, then read `text` and `facts`."""
+class WritingRun:
+    """One run of such a task: iterate `deltas()` once, then read `text` and `facts`."""
 
     engine: Engine
-    request: TaskRequest
+    request: WritingRequest
     on_stage: StageListener | None = None
     clock: Callable[[], float] = time.perf_counter
     batch: int = 8
@@ -84,12 +85,18 @@ class TaskRun:
         self.facts.seconds = self.clock() - started
         self.facts.destination = self.engine.status().destination
 
+    async def perform(self, on_delta: Callable[[str], None]) -> None:
+        """Do the run; cancelling it stops the compute. See `deltas` for what it raises."""
+        async with aclosing(self.deltas()) as deltas:
+            async for delta in deltas:
+                on_delta(delta)
+
     async def _plan(self) -> list[Piece]:
         """Cut the text into what is asked piece by piece, and what is copied."""
         request = self.request
         if request.unit == "text":
             whole = request.text.strip()
-            if request.task.merges:
+            if request.writing.merges:
                 whole = await self._merged(whole)
             return [Piece(whole, is_prose=True)]
         cut = sentences if self.request.unit == "sentence" else paragraphs
@@ -122,7 +129,7 @@ class TaskRun:
             shorter = "\n\n".join(answer.text for answer in answers if not answer.empty)
             if len(shorter) >= len(text):
                 raise EngineError(
-                    "The summaries of the parts are as long as the text.",
+                    "The answers to the parts are as long as the text.",
                     "Select less text, or choose a model with a larger context window.",
                 )
             text = shorter
@@ -146,7 +153,7 @@ class TaskRun:
 
     def _answers(self, group: Sequence[Piece]) -> list[Answer]:
         # Of a whole text no part can be kept, and below it nothing is lost.
-        careful = self.request.task.placement == "replace" and self.request.unit != "text"
+        careful = self.request.writing.placement == "replace" and self.request.unit != "text"
         return [Answer(piece.text, careful=careful) for piece in group if piece.is_prose]
 
     async def _answer(
@@ -159,7 +166,7 @@ class TaskRun:
         if answers:
             self._prompts += len(answers)
             texts = [answer.source for answer in answers]
-            items = stream(self.engine, self.request, texts, self.on_stage)
+            items = stream(self.engine, self.request, texts, self.on_stage, self.facts.add)
             async with aclosing(items):
                 async for item in items:
                     self._take(item, answers[item.row])
