@@ -45,6 +45,18 @@ class Turn(Protocol):
 
         Args:
             at_once: Whether to do so before the run's time is over, since it waits for another one.
+                It holds no memory yet.
+        """
+        ...
+
+    def has_company(self) -> bool:
+        """Whether other runs have begun, and hold memory of the device."""
+        ...
+
+    def wait_alone(self) -> None:
+        """Wait until those runs have ended, since this one needs their memory.
+
+        No other run begins before this one has ended. The run may have been aborted meanwhile.
         """
         ...
 
@@ -69,6 +81,14 @@ class RunTurn:
     def give_way(self, *, at_once: bool = False) -> None:
         """Let other runs compute if it is their turn; see `Turn`."""
         self._baton.pass_on(self, at_once=at_once)
+
+    def has_company(self) -> bool:
+        """Whether other runs hold memory; see `Turn`."""
+        return self._baton.has_company()
+
+    def wait_alone(self) -> None:
+        """Wait until no other run holds memory; see `Turn`."""
+        self._baton.wait_alone(self)
 
 
 class Baton:
@@ -95,6 +115,12 @@ class Baton:
         self._since = 0.0
         self._new: deque[RunTurn] = deque()
         self._paused: deque[RunTurn] = deque()
+        self._empty: set[RunTurn] = set()
+        """Those of the paused runs that hold no memory, since they wait for another one to end."""
+        self._alone: deque[RunTurn] = deque()
+        """Runs that wait until no other one holds memory; nor do they."""
+        self._sole: RunTurn | None = None
+        """The first of those, once it has its turn: it keeps it to its end."""
         self._passed = False
         """Whether the last turn went to a new run, past those that were paused."""
         self._hurried = False
@@ -119,18 +145,34 @@ class Baton:
         finally:
             with self._changed:
                 self._holder = None
+                if self._sole is turn:
+                    self._sole = None
                 self._hand_over_if_free()
 
     def pass_on(self, turn: RunTurn, *, at_once: bool) -> None:
         """Pass the baton on if it is time, and wait until it comes back."""
         # Asked before each layer of a model: without a lock, since a moment later will do as well.
-        if not self._new and not self._paused:
+        if self._sole is turn or not (self._new or self._paused):
             return
         if not (at_once or self._hurried or self._clock() - self._since >= self._quantum):
             return
+        self._wait(turn, self._paused, empty=at_once)
+
+    def has_company(self) -> bool:
+        """Whether paused runs hold memory."""
+        with self._changed:
+            return any(turn not in self._empty for turn in self._paused)
+
+    def wait_alone(self, turn: RunTurn) -> None:
+        """Pass the baton on, and wait until no other run holds memory."""
+        self._wait(turn, self._alone)
+
+    def _wait(self, turn: RunTurn, queue: deque[RunTurn], *, empty: bool = False) -> None:
         restore = self._keep_state()
         with self._changed:
-            self._paused.append(turn)
+            queue.append(turn)
+            if empty:
+                self._empty.add(turn)
             self._holder = None
             self._hand_over_if_free()
             self._changed.wait_for(lambda: self._holder is turn)
@@ -139,24 +181,32 @@ class Baton:
     def hurry(self, turn: RunTurn) -> bool:
         """Take notice that a run was aborted; return whether it waits for a turn."""
         with self._changed:
-            self._hurried = self._hurried or turn in self._paused
+            waits = turn in self._paused or turn in self._alone
+            self._hurried = self._hurried or waits
             self._changed.notify_all()
-            return turn in self._paused or turn in self._new
+            return waits or turn in self._new
 
     def _hand_over_if_free(self) -> None:
         if self._holder is not None or not (turn := self._next()):
             return
         self._holder = turn
+        self._empty.discard(turn)
         self._since = self._clock()
-        self._hurried = any(turn.aborted() for turn in self._paused)
+        self._hurried = any(turn.aborted() for turn in (*self._paused, *self._alone))
         self._changed.notify_all()
 
     def _next(self) -> RunTurn | None:
         """Take the run whose turn it is out of its queue."""
-        for turn in self._paused:
-            if turn.aborted():
-                self._paused.remove(turn)
-                return turn
+        for queue in (self._paused, self._alone):
+            for turn in queue:
+                if turn.aborted():
+                    queue.remove(turn)
+                    return turn
+        if self._alone:
+            if any(turn not in self._empty for turn in self._paused):
+                return self._paused.popleft()
+            self._sole = self._alone.popleft()
+            return self._sole
         fresh = bool(self._new) and not (self._passed and self._paused)
         self._passed = fresh and bool(self._paused)
         queue = self._new if fresh else self._paused

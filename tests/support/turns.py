@@ -17,3 +17,10 @@ class AloneTurn:
 
     def give_way(self, *, at_once: bool = False) -> None:
         """Nobody else computes."""
+
+    def has_company(self) -> bool:
+        """Nobody else holds memory."""
+        return False
+
+    def wait_alone(self) -> None:
+        """It is alone already."""

@@ -170,6 +170,57 @@ def test_a_run_that_fails_passes_the_baton_on():
     assert track.ended == {"a": "wrong state", "b": "done"}
 
 
+def test_a_run_that_needs_all_memory_waits_for_those_that_hold_some():
+    """A new run waits too, and one that waits for its model holds none and need not end."""
+    track = Track()
+    log = []
+
+    def alone(step):
+        if step == 1:
+            log.append(track.turns["a"].has_company())
+            track.turns["a"].wait_alone()
+            log.append((sorted(track.ended), track.turns["a"].has_company()))
+
+    def wait_for_a(_step):
+        while "a" not in track.ended:
+            track.turns["w"].give_way(at_once=True)
+
+    track.held()
+    track.start("w", 1, on_step=wait_for_a)
+    track.start("a", 4, on_step=alone)
+    track.start("b", 5)
+    track.start("n", 2)
+    track.open()
+    assert set(track.ended.values()) == {"done"}
+    assert log == [True, (["b"], False)]
+    assert "".join(track.steps) == "wababbbbaann"
+
+
+def test_runs_that_need_all_memory_have_it_one_after_the_other():
+    track = Track()
+
+    def alone(name):
+        return lambda step: step == 1 and track.turns[name].wait_alone()
+
+    track.held()
+    for name in "ab":
+        track.start(name, 4, on_step=alone(name))
+    track.start("c", 3)
+    track.open()
+    assert set(track.ended.values()) == {"done"}
+    assert "".join(track.steps) == "ababaabbccc"
+
+
+def test_a_run_that_waits_to_be_alone_can_be_aborted():
+    track = Track()
+    track.held()
+    track.start("a", 9, on_step=lambda step: step == 1 and track.turns["a"].wait_alone())
+    track.start("b", 6, on_step=lambda step: step == 3 and track.turns["a"].abort())
+    track.open()
+    assert track.ended == {"a": "aborted", "b": "done"}
+    assert "".join(track.steps) == "ababbbbb"
+
+
 class Runs:
     """Real runs in threads, that pass the baton on at each layer."""
 
@@ -197,7 +248,7 @@ class Runs:
         return self.texts
 
     def _one(self, request, turns, on_frame):
-        name = request.run_id
+        name = threading.current_thread().name = request.run_id
         self.texts[name] = ""
 
         def send(frame):
@@ -292,3 +343,32 @@ def test_a_run_that_fails_hurts_no_other(llama, pickled, tmp_path):
     assert {name: texts[name] for name in ("r0", "r3")} == {
         name: alone([requests[0], requests[3]])[name] for name in ("r0", "r3")
     }
+
+
+def test_a_run_without_memory_is_tried_again_when_the_others_have_ended(llama, monkeypatch):
+    requests = requests_of([llama], 2)
+    expected = alone(requests)
+    runs = Runs()
+    runs.all(requests[:1])
+    forward = type(next(iter(runs.models._entries.values())).loaded.model).forward
+    crowded = []
+
+    def forward_if_alone(model, *arguments, **options):
+        """Runs out of memory for the second run as long as the first one goes on."""
+        if (
+            "r0" not in runs.done
+            and threading.current_thread().name == "r1"
+            and runs.order.count("r0") > 3
+        ):
+            crowded.append(runs.order[-1])
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return forward(model, *arguments, **options)
+
+    runs.done.clear()
+    runs.order.clear()
+    monkeypatch.setattr(
+        type(next(iter(runs.models._entries.values())).loaded.model), "forward", forward_if_alone
+    )
+    assert runs.all(requests) == expected
+    assert len(crowded) == 1
+    assert not runs.errors
