@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import secrets
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from transformers_ls_worker import wire
+from transformers_ls_worker.decoding import CacheKind, cache_kind, decode
 from transformers_ls_worker.device import Placement, use_threads
 from transformers_ls_worker.failures import RunAborted, is_out_of_memory
 from transformers_ls_worker.languages import Languages, choose_languages
+from transformers_ls_worker.layers import before_each_layer
 from transformers_ls_worker.loading import LoadedModel
 from transformers_ls_worker.memory import give_back
 from transformers_ls_worker.models import Models
@@ -31,6 +31,7 @@ def generate(
     placement: Placement,
     send: Callable[[wire.FromWorker], None],
     turn: Turn,
+    cache: CacheKind | None = None,
 ) -> wire.Done:
     """Do a run: load its model if need be, stream its text with `send`, return how it ended.
 
@@ -41,6 +42,7 @@ def generate(
         send: Takes the frames of the run, except the last.
         turn: Asked before each layer of the model whether the run was aborted, and to let others
             compute.
+        cache: How keys and values are kept; chosen by the device by default.
 
     Raises:
         RunError: The run cannot be done, for a reason that is worth telling.
@@ -61,6 +63,7 @@ def generate(
         ]
         run.check()
         send(wire.Stage(request.run_id, "running", f"Running {path.name}"))
+        run.cache = cache or cache_kind(placement.device)
         run.compute(loaded, placement, languages)
         reason = run.finish_reason
     except RunAborted:
@@ -76,6 +79,8 @@ def generate(
         dtype=placement.dtype_name,
         load_seconds=run.load_seconds,
         seed=run.seed,
+        reused_tokens=run.reused_tokens,
+        accepted_tokens=run.accepted_tokens,
     )
 
 
@@ -93,6 +98,9 @@ class _Run:
         self.time_to_first_token: float | None = None
         self.seed: int | None = None
         self.rows: list[Row] = []
+        self.cache: CacheKind = "dynamic"
+        self.reused_tokens = 0
+        self.accepted_tokens = 0
         self._request = request
         self._send = send
         self._turn = turn
@@ -123,7 +131,7 @@ class _Run:
             options["forced_bos_token_id"] = languages.first_token
         # The penalty would hit the padding of the shorter rows, which is often the end token.
         together = len(self.rows) if self._request.repetition_penalty in (None, 1) else 1
-        with _abortable(loaded.model, self.check), torch.inference_mode():
+        with before_each_layer(loaded.model, self.check), torch.inference_mode():
             for start in range(0, len(self.rows), together):
                 self._batch(self.rows[start : start + together], loaded, placement, options)
 
@@ -134,18 +142,26 @@ class _Run:
         placement: Placement,
         options: dict[str, Any],
     ) -> None:
-        """Compute rows together; where memory ends, the ones that are left in two halves."""
+        """Compute rows together; where memory ends, the ones that are left in two halves.
+
+        One row is tried once more when the runs that held memory beside it have ended.
+        """
         use_threads(placement, "prompt")
         try:
             self._generate(rows, loaded, placement, options)
         except Exception as error:
             left = [row for row in rows if not row.over]
-            if len(rows) == 1 or not is_out_of_memory(error):
+            smaller = len(rows) > 1 or self._turn.has_company()
+            if not smaller or not is_out_of_memory(error):
                 raise
         else:
             return
         # Out of the handler: the exception would hold the tensors that filled the memory.
+        loaded.prefixes.clear()
         give_back(placement.device)
+        if len(rows) == 1:
+            self._turn.wait_alone()
+            self.check()
         middle = -(-len(left) // 2)
         for half in filter(None, (left[:middle], left[middle:])):
             self._batch(half, loaded, placement, options)
@@ -157,24 +173,18 @@ class _Run:
         placement: Placement,
         options: dict[str, Any],
     ) -> None:
-        from transformers import StoppingCriteriaList
-
-        def take(tokens: list[int]) -> list[bool]:
+        def take(tokens: list[list[int]]) -> list[bool]:
             """Take a step's new tokens; say which rows are over."""
             self.check()
             if self.time_to_first_token is None:
                 self.time_to_first_token = time.monotonic() - self.started
             use_threads(placement, "decode")
-            for row, token in zip(rows, tokens, strict=True):
-                row.take(token)
+            for row, some in zip(rows, tokens, strict=True):
+                self.accepted_tokens += max(0, row.take(some) - 1)
             return [row.over for row in rows]
 
-        loaded.model.generate(
-            **_inputs(rows, loaded, options["pad_token_id"], placement.device),
-            stopping_criteria=StoppingCriteriaList([_Tap(take)]),
-            max_new_tokens=max(row.room for row in rows),
-            **options,
-        )
+        drafts = self._request.repeats_prompt and not self._request.temperature
+        self.reused_tokens += decode(rows, loaded, options, take, drafts=drafts, cache=self.cache)
         for row in rows:
             row.finish()
 
@@ -196,73 +206,3 @@ class _Run:
         self.seed = secrets.randbits(32) if request.seed is None else request.seed
         torch.manual_seed(self.seed)
         return {**options, "do_sample": True, "temperature": request.temperature}
-
-
-def _inputs(
-    rows: Sequence[Row], loaded: LoadedModel, padding: int, device: torch.device
-) -> dict[str, torch.Tensor]:
-    """Return the tensors that rows begin, or after a lack of memory go on, from.
-
-    A decoder's rows end at the same place, where the new tokens come; an encoder's begin there,
-    since it counts positions from the first token, padding or not.
-    """
-    if not loaded.encodes:
-        texts = [row.ids + row.answer for row in rows]
-        longest = max(map(len, texts))
-        inputs = [[padding] * (longest - len(ids)) + ids for ids in texts]
-        mask = [[0] * (longest - len(ids)) + [1] * len(ids) for ids in texts]
-    else:
-        texts = [row.ids for row in rows]
-        longest = max(map(len, texts))
-        inputs = [ids + [padding] * (longest - len(ids)) for ids in texts]
-        mask = [[1] * len(ids) + [0] * (longest - len(ids)) for ids in texts]
-    tensors = {
-        "input_ids": torch.tensor(inputs, device=device),
-        "attention_mask": torch.tensor(mask, device=device),
-    }
-    if loaded.encodes and rows[0].answer:
-        start = loaded.model.generation_config.decoder_start_token_id
-        # Rows that are not over have got a token in every step, so they are equally long.
-        begun = [[start, *row.answer] for row in rows]
-        tensors["decoder_input_ids"] = torch.tensor(begun, device=device)
-    return tensors
-
-
-class _Tap:
-    """A stopping criterion that sees each step's tokens at once, before the next is computed.
-
-    A streamer would see them one step later: `generate` asks its criteria first.
-    """
-
-    def __init__(self, take: Callable[[list[int]], list[bool]]) -> None:
-        self._take = take
-
-    def __call__(self, input_ids: Any, _scores: Any, **_kwargs: Any) -> Any:
-        over = self._take(input_ids[:, -1].tolist())
-        return torch.tensor(over, device=input_ids.device, dtype=torch.bool)
-
-
-@contextmanager
-def _abortable(model: Any, check: Callable[[], None]) -> Iterator[None]:
-    """Ask for an abort before each layer, so that a long prompt's first step can be left too.
-
-    A run in the same model has hooks of its own, and each is a thread: what this run's hooks ask is
-    none of the other's business.
-    """
-    thread = threading.get_ident()
-
-    def hook(*_: object) -> None:
-        if threading.get_ident() == thread:
-            check()
-
-    hooks = [
-        layer.register_forward_pre_hook(hook)
-        for stack in model.modules()
-        if isinstance(stack, torch.nn.ModuleList)
-        for layer in stack
-    ]
-    try:
-        yield
-    finally:
-        for handle in hooks:
-            handle.remove()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,8 @@ from transformers_ls_worker.adapters import put_on
 from transformers_ls_worker.device import Placement
 from transformers_ls_worker.failures import RunError
 from transformers_ls_worker.model_files import has_tokenizer
+from transformers_ls_worker.packing import pack
+from transformers_ls_worker.prefixes import Prefixes
 
 __all__ = ["LoadedModel", "load"]
 
@@ -36,6 +38,8 @@ class LoadedModel:
     """True for an encoder-decoder: its answer does not go on from the prompt's tokens."""
     vocabulary: int | None = None
     """How many tokens the model knows; the ids of its tokenizer may be more."""
+    prefixes: Prefixes = field(default_factory=Prefixes)
+    """What earlier prompts began with."""
 
 
 def load(
@@ -81,7 +85,7 @@ def load(
         )
     if adapter is not None:
         put_on(model, adapter)
-    model.eval()
+    pack(model.eval())
     text_config = model.config.get_text_config(decoder=True)
     window = getattr(text_config, "max_position_embeddings", None)
     _plain_search(model.generation_config)
@@ -135,7 +139,7 @@ def _plain_search(settings: Any) -> None:
     for name in _OTHER_SEARCHES:
         if getattr(settings, name, None) is not None:
             setattr(settings, name, None)
-    settings.num_beams = 1
+    settings.num_beams = settings.num_return_sequences = 1
     # Some old checkpoints have -1 for "none", which is no row of the embeddings.
     if settings.pad_token_id is not None and settings.pad_token_id < 0:
         settings.pad_token_id = None

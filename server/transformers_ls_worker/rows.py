@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from transformers_ls_worker import wire
 from transformers_ls_worker.failures import RunError
@@ -106,10 +106,15 @@ class Row:
         """How many tokens it may still get."""
         return self._limit - self.completion_tokens
 
-    def take(self, token: int) -> None:
-        """Take a new token; nothing happens once the row is over."""
-        if self.over:
-            return
+    def take(self, tokens: Sequence[int]) -> int:
+        """Take new tokens, up to the one that the answer ends with; return how many."""
+        before = self.completion_tokens
+        for token in tokens:
+            if not self.over:
+                self._take_one(token)
+        return self.completion_tokens - before
+
+    def _take_one(self, token: int) -> None:
         self.answer.append(token)
         if token in self._end_tokens:
             self._end("eos")
