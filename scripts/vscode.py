@@ -51,7 +51,7 @@ def run(folder: Path, port: int | None) -> None:
         shown = Path(scratch) / folder.name
         shutil.copytree(folder, shown)
         python = str(vscode_server.repository_python())
-        profile.write_settings({**SETTINGS, "transformers.interpreter": [python]})
+        profile.write_settings(SETTINGS, {"transformers.interpreter": [python]})
         vscode_server.install_extension(installed, profile, vsix)
         with vscode_server.serve(installed, profile, shown, port=port) as address:
             print(f"VS Code shows a copy of {folder} at\n\n    {address.url()}\n", flush=True)

@@ -94,11 +94,17 @@ class Profile:
             *("--extensions-dir", str(self.extensions)),
         ]
 
-    def write_settings(self, settings: Mapping[str, Any]) -> None:
-        """Replaces the user's settings; a running VS Code notices."""
-        path = self.user_data / "User" / "settings.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(settings, indent=2), encoding="utf-8")
+    def write_settings(self, user: Mapping[str, Any], machine: Mapping[str, Any]) -> None:
+        """Replaces the settings.
+
+        To the window this VS Code is a remote machine, which has settings of scope "machine" in a
+        file of their own. In the user's file they count only until it is read a second time: then
+        the scopes of the extension's settings are known.
+        """
+        for scope, settings in (("User", user), ("Machine", machine)):
+            path = self.user_data / scope / "settings.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(settings, indent=2), encoding="utf-8")
 
     def logs(self) -> list[Path]:
         """The logs of the extension and of the extension host, oldest first."""

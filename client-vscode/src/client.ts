@@ -6,6 +6,7 @@ import {
   type Event,
   EventEmitter,
   type LogOutputChannel,
+  type Memento,
   window,
   workspace,
   type WorkspaceEdit,
@@ -20,7 +21,7 @@ import {
   State,
   type WorkspaceEdit as LspWorkspaceEdit,
 } from "vscode-languageclient/node";
-import { Coalesced } from "./flow";
+import { Backoff, Coalesced } from "./flow";
 import { logLines, NAME, traceChannel } from "./log";
 import { describe, problemOf, UserError } from "./problems";
 import {
@@ -32,7 +33,15 @@ import {
   type Status,
 } from "./protocol";
 import { activeInterpreter } from "./python";
-import { type Candidate, explain, type Lookup, lookUp, serverEnvironment } from "./serverLookup";
+import {
+  type Candidate,
+  type Command,
+  explain,
+  isSameEnd,
+  type Lookup,
+  lookUp,
+  serverEnvironment,
+} from "./serverLookup";
 import * as settings from "./settings";
 
 export const LANGUAGES = [
@@ -70,13 +79,21 @@ export type ClientState =
 const CRASHES_ALLOWED = 4;
 const CRASH_WINDOW_MS = 3 * 60_000;
 
+const LAST_INTERPRETER = "server.lastInterpreter";
+// In a remote window an extension may be activated before the settings of the machine are there.
+const SETTINGS_LATE_MS = 2000;
+// Who installs the package, or whose disk is slow to appear, need not ask again.
+const RETRY_DELAYS_MS = [5, 10, 20, 40, 60, 60, 60, 60, 60].map((seconds) => seconds * 1000);
+
 export class Server implements Disposable {
   private client: LanguageClient | undefined;
   private lookup: Lookup | undefined;
+  private setting: readonly string[] = [];
   private crashes: number[] = [];
   private starting: Promise<void> | undefined;
   private started: (() => void) | undefined;
   private readonly restarts = new Coalesced(() => this.restartOnce());
+  private readonly retries = new Backoff(RETRY_DELAYS_MS, () => void this.retry());
   private readonly trace;
   private readonly stateEmitter = new EventEmitter<ClientState>();
   private readonly statusEmitter = new EventEmitter<Status>();
@@ -90,6 +107,7 @@ export class Server implements Disposable {
 
   constructor(
     private readonly log: LogOutputChannel,
+    private readonly memory: Memento,
     private readonly executeCommand: (
       command: string,
       args: unknown[],
@@ -104,10 +122,19 @@ export class Server implements Disposable {
     return this.restarts.request();
   }
 
+  /**
+   * As below, if the setting is not what it was. The event of a change does not say so when a value
+   * goes because its file is read again, with scopes that were not known before.
+   */
+  async restartIfSettingChanges(): Promise<void> {
+    if (JSON.stringify(settings.interpreter()) !== JSON.stringify(this.setting)) {
+      await this.restartIfLookupChanges();
+    }
+  }
+
   /** Restarts only if another interpreter would now be chosen, or none was found before. */
   async restartIfLookupChanges(): Promise<void> {
-    const now = await this.look();
-    if (JSON.stringify(now) !== JSON.stringify(this.lookup)) {
+    if (!isSameEnd(this.lookup, await this.look())) {
       await this.restart();
     }
   }
@@ -155,6 +182,7 @@ export class Server implements Disposable {
 
   dispose(): void {
     Disposable.from(
+      this.retries,
       this.trace,
       this.stateEmitter,
       this.statusEmitter,
@@ -165,10 +193,16 @@ export class Server implements Disposable {
 
   private async restartOnce(): Promise<void> {
     this.setState({ kind: "starting" });
+    this.retries.dispose();
     await this.stop();
     this.lookup = await this.look();
+    if (!this.lookup.found && settings.interpreter().length === 0) {
+      await new Promise((resolve) => setTimeout(resolve, SETTINGS_LATE_MS));
+      this.lookup = await this.look();
+    }
     if (!this.lookup.found) {
       this.fail(explain(this.lookup));
+      this.retries.request();
       return;
     }
     const client = this.create(this.lookup.candidate);
@@ -177,13 +211,29 @@ export class Server implements Disposable {
       await client.start();
     } catch (error) {
       this.fail(`The language server did not start: ${describe(problemOf(error))}`);
+      return;
+    }
+    const { command, args } = this.lookup.candidate;
+    await this.memory.update(LAST_INTERPRETER, { command, args } satisfies Command);
+  }
+
+  /** Looks once more, without a word where there is still nothing. */
+  private async retry(): Promise<void> {
+    const lookup = await this.look();
+    if (lookup.found) {
+      await this.restart();
+    } else {
+      this.retries.request();
     }
   }
 
   private async look(): Promise<Lookup> {
+    const isTrusted = workspace.isTrusted;
+    this.setting = settings.interpreter();
     return lookUp({
-      setting: settings.interpreter(),
-      pythonExtension: workspace.isTrusted ? await activeInterpreter() : undefined,
+      setting: this.setting,
+      pythonExtension: isTrusted ? await activeInterpreter() : undefined,
+      last: isTrusted ? this.memory.get<Command>(LAST_INTERPRETER) : undefined,
     });
   }
 
@@ -267,9 +317,11 @@ export class Server implements Disposable {
   private fail(message: string): void {
     this.log.error(message);
     this.setState({ kind: "failed", message });
-    const [logs, open] = ["Show Logs", "Open Settings"];
-    void window.showErrorMessage(message, logs, open).then((choice) => {
-      if (choice === logs) {
+    const [again, logs, open] = ["Try Again", "Show Logs", "Open Settings"];
+    void window.showErrorMessage(message, again, logs, open).then((choice) => {
+      if (choice === again) {
+        void this.restart();
+      } else if (choice === logs) {
         this.log.show();
       } else if (choice === open) {
         void commands.executeCommand("workbench.action.openSettings", settings.INTERPRETER);

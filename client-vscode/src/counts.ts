@@ -13,8 +13,9 @@ import {
 } from "vscode";
 import { DOCUMENT_SELECTOR, type Server } from "./client";
 import { isOverWindow, summary, table } from "./countText";
+import { engineMarkdown, STOP_ENGINE } from "./engineText";
 import { Debounced } from "./flow";
-import { COUNT, type CountParams, type CountResult } from "./protocol";
+import { COUNT, type CountParams, type CountResult, type Status } from "./protocol";
 import * as settings from "./settings";
 
 const DELAY_MS = 150;
@@ -24,6 +25,7 @@ export class CountItem implements Disposable {
   private readonly refresh = new Debounced(DELAY_MS, () => void this.update());
   private readonly subscriptions: Disposable;
   private request: CancellationTokenSource | undefined;
+  private engine: Status["engine"] | undefined;
 
   constructor(private readonly server: Server) {
     this.item = window.createStatusBarItem("transformers.count", StatusBarAlignment.Right, 95);
@@ -51,7 +53,10 @@ export class CountItem implements Disposable {
         }
       }),
       server.onState(later),
-      server.onStatus(later),
+      server.onStatus(({ engine }) => {
+        this.engine = engine;
+        later();
+      }),
     );
     later();
   }
@@ -94,11 +99,21 @@ export class CountItem implements Disposable {
       return;
     }
     this.item.text = `$(symbol-key) ${summary(primary, selections)}`;
-    this.item.tooltip = new MarkdownString(table(counts.models, selections));
+    this.item.tooltip = this.tooltip(table(counts.models, selections));
     this.item.backgroundColor = isOverWindow(primary)
       ? new ThemeColor("statusBarItem.warningBackground")
       : undefined;
     this.item.show();
+  }
+
+  private tooltip(counts: string): MarkdownString {
+    const tooltip = new MarkdownString(counts);
+    if (this.engine !== undefined) {
+      tooltip.appendMarkdown(`\n\n${engineMarkdown(this.engine)}`);
+    }
+    // Names of models are escaped, so this one link is the only one there can be.
+    tooltip.isTrusted = { enabledCommands: [STOP_ENGINE] };
+    return tooltip;
   }
 }
 

@@ -4,16 +4,16 @@ import { ChatPreviews } from "./chatPreviews";
 import { Server } from "./client";
 import { CountItem } from "./counts";
 import { FolderCounts } from "./folderCounts";
+import { Highlights } from "./highlights";
 import { installModel } from "./install";
 import { NAME } from "./log";
 import { previewCommands } from "./previewCommands";
 import { describe, problemOf } from "./problems";
-import { RUN_COMMAND, type RunParams } from "./protocol";
+import { RUN_COMMAND, type RunParams, type TaskInfo } from "./protocol";
 import { onInterpreterChange } from "./python";
 import { RunPreviews } from "./runPreviews";
 import { Runs } from "./runs";
 import { runOnSelection, runTask } from "./selection";
-import * as settings from "./settings";
 import { StatusItem } from "./status";
 import { TokenColours } from "./tokenColours";
 
@@ -21,13 +21,14 @@ let server: Server | undefined;
 
 export async function activate(context: ExtensionContext): Promise<void> {
   const log = window.createOutputChannel(NAME, { log: true });
-  const running: Server = new Server(log, (command, args, next): unknown =>
+  const running: Server = new Server(log, context.workspaceState, (command, args, next): unknown =>
     // A code action of the server runs with a preview here, as the commands of the menus do.
     command === RUN_COMMAND ? runs.start(args[0] as RunParams) : next(command, args),
   );
   server = running;
   const previews = new RunPreviews();
-  const runs = new Runs(running, previews, log);
+  const highlights = new Highlights();
+  const runs = new Runs(running, previews, highlights, log);
   const chats = new ChatPreviews(running, context.workspaceState);
   const colours = new TokenColours(running);
   const folders = new FolderCounts(running);
@@ -39,13 +40,10 @@ export async function activate(context: ExtensionContext): Promise<void> {
     new StatusItem(running, log),
     new CountItem(running),
     previews,
+    highlights,
     runs,
     chats,
-    workspace.onDidChangeConfiguration(async (event) => {
-      if (event.affectsConfiguration(settings.INTERPRETER)) {
-        await running.restartIfLookupChanges();
-      }
-    }),
+    workspace.onDidChangeConfiguration(() => running.restartIfSettingChanges()),
     workspace.onDidGrantWorkspaceTrust(() => running.restart()),
   );
 
@@ -69,12 +67,15 @@ export async function activate(context: ExtensionContext): Promise<void> {
   command("countTokensInFolder", (argument) => folders.count(argument));
   command("runTask", () => runTask(running, runs, context));
   for (const [id, task] of [
-    ["summarizeSelection", { id: "summarize", needsLanguage: false }],
-    ["translateSelection", { id: "translate", needsLanguage: true }],
-    ["generateFromSelection", { id: "generate", needsLanguage: false }],
-  ] as const) {
+    ["summarizeSelection", { id: "summarize", asks: [] }],
+    ["translateSelection", { id: "translate", asks: ["language"] }],
+    ["generateFromSelection", { id: "generate", asks: [] }],
+  ] as [string, Pick<TaskInfo, "id" | "asks">][]) {
     command(id, () => runOnSelection(runs, context, task));
   }
+  command("clearHighlights", () => {
+    highlights.clear();
+  });
   command("previewChat", () => chats.open());
   for (const [id, handler] of Object.entries(previewCommands(chats))) {
     command(id, handler);

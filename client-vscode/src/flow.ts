@@ -65,3 +65,30 @@ export class Throttled {
     this.timer = undefined;
   }
 }
+
+/** Calls a function later and later, until it is told to stop or the delays are used up. */
+export class Backoff {
+  private timer: NodeJS.Timeout | undefined;
+  private tries = 0;
+
+  constructor(
+    private readonly delays: readonly number[],
+    private readonly job: () => void,
+  ) {}
+
+  /** Plans one more call. */
+  request(): void {
+    clearTimeout(this.timer);
+    const delay = this.delays[this.tries];
+    if (delay !== undefined) {
+      this.tries += 1;
+      this.timer = setTimeout(this.job, delay);
+    }
+  }
+
+  /** Begins anew with the first delay. */
+  dispose(): void {
+    clearTimeout(this.timer);
+    this.tries = 0;
+  }
+}

@@ -28,13 +28,22 @@ export interface RunParams {
   runId?: string;
   targetLanguage?: string;
   model?: string;
+  question?: string;
+  labels?: string[];
+  /** Of the same document. */
+  otherRange?: LspRange;
 }
+
+/** What a user says beside the text. */
+export type Ask = "language" | "question" | "labels" | "otherRange";
 
 export interface TaskInfo {
   id: string;
   title: string;
   description: string;
-  needsLanguage: boolean;
+  /** An edit to accept, or something to read. */
+  result: "edit" | "answer";
+  asks: Ask[];
 }
 
 export interface TasksResult {
@@ -53,6 +62,20 @@ export interface RunFacts {
   finishReason: string;
   parts: number;
   kept: number;
+  device?: string;
+  dtype?: string;
+  memoryBytes?: number;
+  loadSeconds?: number;
+  reusedTokens?: number;
+  acceptedTokens?: number;
+}
+
+/** A place that a model said something of. */
+export interface Highlight {
+  range: LspRange;
+  label: string;
+  score?: number;
+  message: string;
 }
 
 export interface RunResult {
@@ -60,6 +83,12 @@ export interface RunResult {
   text: string;
   edit: LspWorkspaceEdit;
   facts: RunFacts;
+  /** Why the edit is empty. */
+  conflict?: string;
+  /** Of an answer: what to read, and the places it speaks of in a version of the document. */
+  document?: { title: string; markdown: string };
+  highlights?: Highlight[];
+  version?: number;
 }
 
 export interface RunDelta {
@@ -73,6 +102,8 @@ export interface RunStage {
   stage: "starting" | "loading" | "running";
   message: string;
   percent?: number;
+  doneBytes?: number;
+  totalBytes?: number;
 }
 
 export interface CountParams {

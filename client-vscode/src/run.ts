@@ -1,5 +1,7 @@
 /** One run of a task: what is known about it, and what may be done with it in each state. */
-import type { RunFacts, RunResult, RunStage } from "./protocol";
+import { plainText } from "./answerText";
+import type { RunResult, RunStage } from "./protocol";
+import { describeFacts, describeStage } from "./runFacts";
 import { grouped, shortened } from "./text";
 
 export type RunState =
@@ -26,10 +28,24 @@ export class Run {
     return this.state.kind === "waiting" || this.state.kind === "writing";
   }
 
-  stage({ stage, message, percent }: RunStage): void {
+  /** Whether its result is something to read, rather than an edit to accept. */
+  get isAnswer(): boolean {
+    return this.state.kind === "done" && this.state.result.document !== undefined;
+  }
+
+  /** Whether there is an edit to accept. */
+  get isAcceptable(): boolean {
+    return this.state.kind === "done" && !this.isAnswer && this.state.result.conflict === undefined;
+  }
+
+  /** Whether it marked places in its document. */
+  get hasHighlights(): boolean {
+    return this.state.kind === "done" && (this.state.result.highlights ?? []).length > 0;
+  }
+
+  stage(stage: RunStage): void {
     if (this.isActive && this.text === "") {
-      const share = percent === undefined ? "" : ` ${Math.round(percent)} %`;
-      this.state = { kind: "waiting", message: `${message || stage}${share}` };
+      this.state = { kind: "waiting", message: describeStage(stage) };
     }
   }
 
@@ -42,7 +58,7 @@ export class Run {
 
   finish(result: RunResult): void {
     if (this.isActive) {
-      this.text = result.text;
+      this.text = result.document === undefined ? result.text : plainText(result.document.markdown);
       this.state = { kind: "done", result };
     }
   }
@@ -71,8 +87,11 @@ export class Run {
         return `$(loading~spin) ${this.state.message}`;
       case "writing":
         return `$(loading~spin) Writing… ${grouped(this.text.length)} characters`;
-      case "done":
-        return describeFacts(this.state.result.facts);
+      case "done": {
+        const { facts, conflict } = this.state.result;
+        const warning = conflict === undefined ? [] : [`$(warning) ${conflict}`];
+        return [...warning, describeFacts(facts)].join(" · ");
+      }
       case "stopped":
         return "Stopped. The document is unchanged.";
       case "failed":
@@ -81,25 +100,4 @@ export class Run {
           : `$(error) ${shortened(this.state.message, MESSAGE_LIMIT)}`;
     }
   }
-}
-
-function describeFacts(facts: RunFacts): string {
-  const count = facts.completionTokens;
-  const parts = [
-    `${grouped(count)} ${count === 1 ? "token" : "tokens"}`,
-    `${facts.tokensPerSecond.toFixed(facts.tokensPerSecond < 10 ? 1 : 0)} tok/s`,
-    facts.destination,
-    facts.model,
-  ];
-  if (facts.finishReason === "length") {
-    parts.push("cut at the length limit");
-  }
-  if (facts.kept > 0) {
-    parts.push(
-      facts.parts === 1
-        ? "$(warning) the text came back unchanged"
-        : `$(warning) ${grouped(facts.kept)} of ${grouped(facts.parts)} parts unchanged`,
-    );
-  }
-  return parts.join(" · ");
 }

@@ -160,19 +160,24 @@ function lenses(run: Run): Command[] {
     command,
     arguments: [run.id],
   });
-  const [headline, stop, discard, copy] = [
+  const [headline, stop, discard, copy, close] = [
     // A lens without a command is plain text.
     lens(run.headline, ""),
     lens("$(debug-stop) Stop", "transformers.stopRun"),
     lens("$(discard) Discard", "transformers.discardRun"),
     lens("$(copy) Copy", "transformers.copyRun"),
+    lens("$(close) Close", "transformers.discardRun"),
   ];
   // What can be done comes first: what is said may be longer than the editor is wide.
   if (run.isActive) {
     return [stop, discard, headline];
   }
-  if (run.state.kind === "done") {
+  if (run.isAcceptable) {
     return [lens("$(check) Accept", "transformers.acceptRun"), discard, headline];
+  }
+  if (run.isAnswer) {
+    const clear = lens("$(clear-all) Clear Highlights", "transformers.clearHighlights");
+    return [close, copy, ...(run.hasHighlights ? [clear] : []), headline];
   }
   return run.text === "" ? [discard, headline] : [discard, copy, headline];
 }

@@ -14,6 +14,7 @@ import {
 } from "vscode";
 import { applyResult } from "./accept";
 import type { Server } from "./client";
+import type { Highlights } from "./highlights";
 import { describe, problemOf } from "./problems";
 import { RUN, type RunParams, type RunResult } from "./protocol";
 import { Run } from "./run";
@@ -31,7 +32,7 @@ interface Owned {
 
 /** A task as it is called in the title of its preview. */
 function titleOf(task: string): string {
-  return task.charAt(0).toUpperCase() + task.slice(1);
+  return task.charAt(0).toUpperCase() + task.slice(1).replaceAll("-", " ");
 }
 
 export class Runs implements Disposable {
@@ -41,6 +42,7 @@ export class Runs implements Disposable {
   constructor(
     private readonly server: Server,
     private readonly previews: RunPreviews,
+    private readonly highlights: Highlights,
     private readonly log: LogOutputChannel,
   ) {
     this.subscriptions = Disposable.from(
@@ -92,7 +94,7 @@ export class Runs implements Disposable {
   /** Applies the result to the document as one undo step and closes the preview. */
   async accept(id: string | undefined): Promise<void> {
     const owned = this.find(id);
-    if (owned?.run.state.kind !== "done") {
+    if (owned?.run.state.kind !== "done" || !owned.run.isAcceptable) {
       return;
     }
     const { result } = owned.run.state;
@@ -156,7 +158,11 @@ export class Runs implements Disposable {
   private async follow(owned: Owned, params: RunParams): Promise<void> {
     const { run } = owned;
     try {
-      run.finish(await this.server.request<RunResult>(RUN, params, owned.cancel.token));
+      const result = await this.server.request<RunResult>(RUN, params, owned.cancel.token);
+      if (run.isActive) {
+        run.finish(result);
+        this.highlights.show(owned.source, result.version, result.highlights ?? []);
+      }
     } catch (error) {
       const problem = problemOf(error);
       if (run.isActive && problem.code !== "cancelled") {
@@ -220,7 +226,7 @@ export class Runs implements Disposable {
     );
     set(
       "transformers.runsDone",
-      uris((run) => run.state.kind === "done"),
+      uris((run) => run.isAcceptable),
     );
   }
 }

@@ -1,35 +1,28 @@
 /** The commands on selected text. */
-import { type TextEditor, window } from "vscode";
-import type { ExtensionContext } from "vscode";
+import { type ExtensionContext, type TextEditor, window } from "vscode";
 import type { Server } from "./client";
-import { pickLanguage } from "./languagePick";
 import { UserError } from "./problems";
-import { type RunParams, TASKS, type TaskInfo, type TasksResult } from "./protocol";
+import { type TaskInfo, TASKS, type TasksResult } from "./protocol";
 import type { Runs } from "./runs";
-import * as settings from "./settings";
+import { askFor } from "./taskQuestions";
 
 /** Starts a task on the selection of the active editor. */
 export async function runOnSelection(
   runs: Runs,
   context: ExtensionContext,
-  task: Pick<TaskInfo, "id" | "needsLanguage">,
+  task: Pick<TaskInfo, "id" | "asks">,
 ): Promise<void> {
-  const { document, selection } = selected();
-  const params: RunParams = {
-    task: task.id,
-    textDocument: { uri: document.uri.toString(), version: document.version },
-    range: { start: selection.start, end: selection.end },
-  };
-  if (task.needsLanguage) {
-    const chosen = settings.chosenTargetLanguage(document);
-    const language =
-      chosen ?? (await pickLanguage(context, settings.defaultTargetLanguage(document)));
-    if (language === undefined) {
-      return;
-    }
-    params.targetLanguage = language;
+  const editor = selected();
+  const { document, selection } = editor;
+  const answers = await askFor(task.asks, editor, context);
+  if (answers !== undefined) {
+    await runs.start({
+      task: task.id,
+      textDocument: { uri: document.uri.toString(), version: document.version },
+      range: { start: selection.start, end: selection.end },
+      ...answers,
+    });
   }
-  await runs.start(params);
 }
 
 /** Lets the user choose among all tasks, their own included, and starts it on the selection. */
@@ -41,7 +34,13 @@ export async function runTask(server: Server, runs: Runs, context: ExtensionCont
   for (const problem of problems) {
     void window.showWarningMessage(problem);
   }
-  const items = tasks.map((task) => ({ label: task.title, detail: task.description, task }));
+  const items = tasks.map((task) => ({
+    // What it asks for comes next, so the list needs no dots and no open ends.
+    label: task.title.replace(/…$| to$/, ""),
+    description: task.result === "answer" ? "$(eye) to read" : "$(edit) to insert",
+    detail: task.description,
+    task,
+  }));
   const chosen = await window.showQuickPick(items, {
     placeHolder: "What is to be done with the selection?",
     matchOnDetail: true,

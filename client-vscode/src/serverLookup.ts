@@ -4,7 +4,7 @@
  */
 import { execFile } from "node:child_process";
 
-export type Source = "setting" | "Python extension" | "path";
+export type Source = "setting" | "Python extension" | "path" | "last time";
 
 export interface Candidate {
   source: Source;
@@ -20,7 +20,11 @@ export interface Sources {
   setting: readonly string[];
   /** Undefined also in an untrusted workspace, whose own environment must not be run. */
   pythonExtension: string | undefined;
+  /** What ran the server last; undefined in an untrusted workspace, too. */
+  last: Command | undefined;
 }
+
+export type Command = Pick<Candidate, "command" | "args">;
 
 /** Says what is wrong with an interpreter, or nothing. */
 export type Probe = (candidate: Candidate) => Promise<string | undefined>;
@@ -31,9 +35,10 @@ const PROBE_TIMEOUT_MS = 20_000;
  * The interpreters to try, in order:
  * 1. the setting `transformers.interpreter`, and then no other: who names one wants that one;
  * 2. the one chosen in the Python extension;
- * 3. `python3` and `python` on the path.
+ * 3. `python3` and `python` on the path;
+ * 4. the one that ran the server last: a window that is reloaded may read its settings late.
  */
-export function candidates({ setting, pythonExtension }: Sources): Candidate[] {
+export function candidates({ setting, pythonExtension, last }: Sources): Candidate[] {
   const [command, ...args] = setting;
   if (command !== undefined) {
     return [{ source: "setting", command, args }];
@@ -43,9 +48,23 @@ export function candidates({ setting, pythonExtension }: Sources): Candidate[] {
     command: name,
     args: [],
   }));
-  return pythonExtension === undefined
-    ? onPath
-    : [{ source: "Python extension", command: pythonExtension, args: [] }, ...onPath];
+  const known = last && { source: "last time" as const, ...last };
+  return [
+    ...(pythonExtension === undefined
+      ? []
+      : [{ source: "Python extension" as const, command: pythonExtension, args: [] }]),
+    ...onPath,
+    ...(known === undefined ? [] : [known]),
+  ];
+}
+
+/** Says whether two lookups end alike, from wherever they know the interpreter. */
+export function isSameEnd(one: Lookup | undefined, other: Lookup): boolean {
+  return JSON.stringify(one && endOf(one)) === JSON.stringify(endOf(other));
+}
+
+function endOf(lookup: Lookup): unknown {
+  return lookup.found ? [lookup.candidate.command, lookup.candidate.args] : lookup.tried;
 }
 
 /** Tries the candidates in order and returns the first that has the server's package. */

@@ -1,4 +1,4 @@
-/** The language status item: what the server is doing, and the way to its log. */
+/** The language status items: what the server and its engine are doing, and what can be done. */
 import {
   Disposable,
   type LanguageStatusItem,
@@ -7,11 +7,14 @@ import {
   type LogOutputChannel,
 } from "vscode";
 import { type ClientState, DOCUMENT_SELECTOR, type Server } from "./client";
+import { describeEngine, isStoppable, STOP_ENGINE, whereOf } from "./engineText";
 import { NAME } from "./log";
 import type { Status } from "./protocol";
 
 export class StatusItem implements Disposable {
   private readonly item: LanguageStatusItem;
+  /** Is there while the engine holds memory. */
+  private engine: LanguageStatusItem | undefined;
   private readonly subscriptions: Disposable;
   private lastEngine = "";
 
@@ -21,7 +24,6 @@ export class StatusItem implements Disposable {
   ) {
     this.item = languages.createLanguageStatusItem("transformers.status", DOCUMENT_SELECTOR);
     this.item.name = NAME;
-    this.item.command = { title: "Show Logs", command: "transformers.showLogs" };
     this.showState({ kind: "starting" });
     this.subscriptions = Disposable.from(
       server.onState((state) => {
@@ -35,6 +37,7 @@ export class StatusItem implements Disposable {
 
   dispose(): void {
     this.subscriptions.dispose();
+    this.engine?.dispose();
     this.item.dispose();
   }
 
@@ -49,6 +52,13 @@ export class StatusItem implements Disposable {
       failed: "Transformers: error",
     }[state.kind];
     this.item.detail = state.kind === "failed" ? state.message : "";
+    this.item.command =
+      state.kind === "failed" || state.kind === "stopped"
+        ? { title: "Start Server", command: "transformers.restartServer" }
+        : { title: "Show Logs", command: "transformers.showLogs" };
+    if (state.kind !== "running") {
+      this.showEngine(undefined);
+    }
   }
 
   private showStatus(status: Status): void {
@@ -59,24 +69,25 @@ export class StatusItem implements Disposable {
         : LanguageStatusSeverity.Information;
     this.item.text = `Transformers: ${status.state}`;
     const engine = describeEngine(status.engine);
-    this.item.detail = [status.message, engine].filter((part) => part !== "").join(" · ");
+    this.item.detail = status.message;
+    this.showEngine(isStoppable(status.engine) ? status.engine : undefined);
     if (engine !== this.lastEngine) {
       this.lastEngine = engine;
       this.log.info(engine);
     }
   }
-}
 
-/** The engine in one line; tests and bug reports read it in the log. */
-export function describeEngine(engine: Status["engine"]): string {
-  const parts = [`${engine.kind} engine ${engine.state}`];
-  if (engine.pid !== undefined) {
-    parts.push(`pid ${engine.pid}`);
+  private showEngine(engine: Status["engine"] | undefined): void {
+    if (engine === undefined) {
+      this.engine?.dispose();
+      this.engine = undefined;
+      return;
+    }
+    this.engine ??= languages.createLanguageStatusItem("transformers.engine", DOCUMENT_SELECTOR);
+    this.engine.name = `${NAME}: Engine`;
+    this.engine.text = `Engine: ${engine.state}`;
+    this.engine.detail = whereOf(engine).join(" · ");
+    this.engine.busy = engine.state === "starting" || engine.state === "busy";
+    this.engine.command = { title: "Stop", command: STOP_ENGINE };
   }
-  const device = [engine.device, engine.dtype].filter((part) => part !== undefined).join(" ");
-  parts.push(...[device, engine.model ?? ""].filter((part) => part !== ""));
-  if (engine.runs.length > 0) {
-    parts.push(engine.runs.length === 1 ? "1 run" : `${engine.runs.length} runs`);
-  }
-  return parts.join(" · ");
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Coalesced } from "../src/flow";
+import { Backoff, Coalesced } from "../src/flow";
 
 test("requests during a run become one more run", async () => {
   const releases: (() => void)[] = [];
@@ -28,4 +28,26 @@ test("a run that fails does not keep the next from running", async () => {
   await assert.rejects(first);
   await second;
   assert.equal(runs, 2);
+});
+
+test("tries come later and later, and end", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  let tries = 0;
+  const backoff = new Backoff([10, 100], () => {
+    tries += 1;
+    backoff.request();
+  });
+  backoff.request();
+  context.mock.timers.tick(10);
+  assert.equal(tries, 1);
+  context.mock.timers.tick(99);
+  assert.equal(tries, 1);
+  context.mock.timers.tick(1);
+  assert.equal(tries, 2);
+  context.mock.timers.tick(1000);
+  assert.equal(tries, 2);
+  backoff.dispose();
+  backoff.request();
+  context.mock.timers.tick(10);
+  assert.equal(tries, 3);
 });

@@ -29,7 +29,11 @@ test("a run waits, writes, and is done", () => {
   run.write("mary.");
   assert.equal(run.shown, "A summary.");
   run.finish(RESULT);
-  assert.equal(run.headline, "12 tokens · 24 tok/s · this machine (cpu, bfloat16) · m");
+  assert.equal(
+    run.headline,
+    "12 tokens · 24 tok/s · first after 100 ms · this machine (cpu, bfloat16) · m",
+  );
+  assert.ok(run.isAcceptable);
   assert.ok(!run.isActive);
 });
 
@@ -55,4 +59,24 @@ test("a run that fails before it writes shows why", () => {
   run.fail("No model.");
   assert.equal(run.shown, "No model.");
   assert.equal(run.text, "");
+});
+
+test("an answer is there to be read, not to be accepted", () => {
+  const run = new Run("1", "Entities · notes.md");
+  const range = { start: { line: 0, character: 0 }, end: { line: 0, character: 5 } };
+  run.finish({
+    ...RESULT,
+    text: "",
+    document: { title: "Entities", markdown: "# Entities\n\n**Maria** \\(PER\\)\n" },
+    highlights: [{ range, label: "PER", message: "PER (99 %)" }],
+  });
+  assert.match(run.shown, /^Entities\n═+\n\nMaria \(PER\)/);
+  assert.ok(run.isAnswer && run.hasHighlights && !run.isAcceptable);
+});
+
+test("a result that has no place any more cannot be accepted", () => {
+  const run = new Run("1", "Translate · notes.md");
+  run.finish({ ...RESULT, conflict: "The selected text changed." });
+  assert.match(run.headline, /^\$\(warning\) The selected text changed\./);
+  assert.ok(!run.isAcceptable);
 });

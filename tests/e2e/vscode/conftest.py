@@ -35,7 +35,6 @@ SETTINGS = {
     "editor.wordWrap": "on",
     "git.enabled": False,
     "files.autoSave": "off",
-    "transformers.interpreter": [str(vscode_server.repository_python())],
     # A run that is to be stopped half-way must not be over before.
     "transformers.generation.maxNewTokens": 300,
 }
@@ -56,7 +55,8 @@ def profile(
     installed: vscode_install.CodeServer, tmp_path_factory: pytest.TempPathFactory
 ) -> vscode_server.Profile:
     profile = vscode_server.Profile(tmp_path_factory.mktemp("profile"))
-    profile.write_settings(SETTINGS)
+    python = str(vscode_server.repository_python())
+    profile.write_settings(SETTINGS, {"transformers.interpreter": [python]})
     vsix = vscode_server.build_extension(installed, print)
     vscode_server.install_extension(installed, profile, vsix)
     return profile
