@@ -89,7 +89,8 @@ def _inputs(
     if not loaded.encodes:
         texts = [row.ids + row.answer for row in rows]
         longest = max(map(len, texts))
-        inputs = [[padding] * (longest - len(ids)) + ids for ids in texts]
+        # A token that the row has anyway: a penalty for what is in a text looks at padding too.
+        inputs = [ids[:1] * (longest - len(ids)) + ids for ids in texts]
         mask = [[0] * (longest - len(ids)) + [1] * len(ids) for ids in texts]
     else:
         texts = [row.ids for row in rows]

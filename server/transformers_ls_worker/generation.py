@@ -129,8 +129,9 @@ class _Run:
         options = self._options(loaded)
         if languages.first_token is not None:
             options["forced_bos_token_id"] = languages.first_token
-        # The penalty would hit the padding of the shorter rows, which is often the end token.
-        together = len(self.rows) if self._request.repetition_penalty in (None, 1) else 1
+        # A rule about neighbouring tokens would see those of a shorter row's padding.
+        neighbours = loaded.model.generation_config.no_repeat_ngram_size and not loaded.encodes
+        together = 1 if neighbours else len(self.rows)
         with before_each_layer(loaded.model, self.check), torch.inference_mode():
             for start in range(0, len(self.rows), together):
                 self._batch(self.rows[start : start + together], loaded, placement, options)

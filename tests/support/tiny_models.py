@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 SPECIALS = ("<|end|>", "<|start|>")
 TEXT = [
@@ -40,14 +41,24 @@ def save_tokenizer(folder: Path, *, vocabulary: int = 320) -> int:
     return len(tokenizer)
 
 
+def save_model(
+    folder: Path, architecture: str, *, vocab_size: int = 0, seed: int = 7, **config: Any
+) -> None:
+    """Write a model of random weights, with the byte-level tokenizer where there is none."""
+    import torch
+    import transformers
+
+    torch.manual_seed(seed)
+    model_class = getattr(transformers, architecture)
+    settings = model_class.config_class(vocab_size=vocab_size or save_tokenizer(folder), **config)
+    model_class(settings).save_pretrained(folder)
+
+
 def random_llama(folder: Path, *, window: int = 100_000, layers: int = 2) -> Path:
     """Write a Llama of random weights: it babbles bytes, reproducibly, and never ends by itself."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(7)
-    config = LlamaConfig(
-        vocab_size=save_tokenizer(folder),
+    save_model(
+        folder,
+        "LlamaForCausalLM",
         hidden_size=32,
         intermediate_size=64,
         num_hidden_layers=layers,
@@ -61,18 +72,15 @@ def random_llama(folder: Path, *, window: int = 100_000, layers: int = 2) -> Pat
         pad_token_id=0,
         tie_word_embeddings=False,
     )
-    LlamaForCausalLM(config).save_pretrained(folder)
     return folder
 
 
 def random_gpt2(folder: Path) -> Path:
     """Write a GPT-2 of random weights."""
-    import torch
-    from transformers import GPT2Config, GPT2LMHeadModel
-
-    torch.manual_seed(8)
-    config = GPT2Config(
-        vocab_size=save_tokenizer(folder),
+    save_model(
+        folder,
+        "GPT2LMHeadModel",
+        seed=8,
         n_embd=32,
         n_layer=2,
         n_head=4,
@@ -82,7 +90,6 @@ def random_gpt2(folder: Path) -> Path:
         eos_token_id=None,
         pad_token_id=0,
     )
-    GPT2LMHeadModel(config).save_pretrained(folder)
     return folder
 
 

@@ -1,10 +1,10 @@
-"""Encoder-decoders answer as transformers does, and are told the languages in their own codes."""
+"""Encoder-decoders are told the languages in their own codes, and their batches go on in halves."""
 
 import pytest
 
 torch = pytest.importorskip("torch", reason="the worker's packages are not installed")
 
-from tests.support import tiny_seq2seq  # noqa: E402
+from tests.support.tiny_families import build  # noqa: E402
 from tests.support.turns import AloneTurn  # noqa: E402
 from tests.worker.test_batches import run  # noqa: E402
 from transformers_ls_worker.device import Placement  # noqa: E402
@@ -13,7 +13,6 @@ from transformers_ls_worker.languages import choose_languages  # noqa: E402
 from transformers_ls_worker.models import Models  # noqa: E402
 
 CPU = Placement(torch.device("cpu"), torch.float32)
-KINDS = ["bart", "t5", "marian", "nllb"]
 TEXTS = ("The quick brown fox.", "A lazy dog jumps over the quick brown fox and over a dog.", "x")
 # Marian's tokenizer asks for a package that only changes odd punctuation.
 pytestmark = pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
@@ -30,49 +29,10 @@ def folders(models_root):
 
     def folder(kind):
         if kind not in made:
-            path = models_root / f"tiny-{kind}"
-            path.mkdir()
-            made[kind] = getattr(tiny_seq2seq, kind)(path)
+            made[kind] = build(kind, models_root / f"tiny-{kind}")
         return made[kind]
 
     return folder
-
-
-def reference(folder, text, target, tokens):
-    """What transformers itself answers."""
-    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForSeq2SeqLM.from_pretrained(folder, dtype=torch.float32)
-    options = {}
-    if "nllb" in folder.name:
-        tokenizer.src_lang = "eng_Latn"
-        options["forced_bos_token_id"] = tokenizer.convert_tokens_to_ids(target)
-    inputs = tokenizer(text, return_tensors="pt", return_token_type_ids=False)
-    ids = model.generate(**inputs, max_new_tokens=tokens, num_beams=1, do_sample=False, **options)
-    new = ids[0, 1:].tolist()
-    return tokenizer.decode(new, skip_special_tokens=True), len(new)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("text", TEXTS)
-def test_greedy_equals_transformers(kind, text, models, folders):
-    languages = {"source_language": "English", "target_language": "French"}
-    (answer,), _, done = run(models, folders(kind), text, max_new_tokens=30, **languages)
-    asked = f">>fra<< {text}" if kind == "marian" else text
-    expected, count = reference(folders(kind), asked, "fra_Latn", 30)
-    assert (answer, done.completion_tokens) == (expected, count)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_batch_answers_as_its_texts_alone(kind, models, folders):
-    languages = {"source_language": "en", "target_language": "de"}
-    answers, ends, _ = run(models, folders(kind), *TEXTS, max_new_tokens=30, **languages)
-    assert sorted(ends) == [0, 1, 2]
-    assert any(answers)
-    for text, answer in zip(TEXTS, answers, strict=True):
-        alone, *_ = run(models, folders(kind), text, max_new_tokens=30, **languages)
-        assert [answer] == alone
 
 
 @pytest.mark.parametrize("kind", ["bart", "nllb"])
