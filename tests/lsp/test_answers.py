@@ -280,3 +280,34 @@ async def test_an_answer_that_is_no_docstring_changes_nothing(client, engine):
     result = await client.request("transformers/run", asked)
     assert result["edit"] == {"documentChanges": []}
     assert "no docstring" in result["conflict"]
+
+
+async def test_an_editor_that_cannot_pull_is_pushed_the_places(engine, settings):
+    server = create_server()
+    server.engine = engine
+    capabilities = FULL_CAPABILITIES | {"textDocument": {"publishDiagnostics": {}}}
+    async with session(server, settings) as client:
+        await client.initialize(capabilities)
+        await client.until(lambda: server.configuration.all_tokenizers() == settings["tokenizers"])
+        client.open(URI, TEXT)
+        await command(client)
+
+        def last() -> list:
+            sent = client.notifications["textDocument/publishDiagnostics"]
+            return [item["code"] for item in sent[-1]["diagnostics"]] if sent else []
+
+        await client.until(lambda: "LOC" in last())
+        client.change(URI, 2, (on_line(0, 0, 0), "More. "))
+        await client.until(lambda: "LOC" not in last())
+
+
+async def test_cancelling_stops_what_is_found(client, engine):
+    client.open(URI, TEXT)
+    engine.gate = asyncio.Semaphore(0)
+    msg_id, answer = client.start("transformers/run", params("entities"))
+    await client.until(lambda: engine.running == 1)
+    client.notify("$/cancelRequest", {"id": msg_id})
+    with pytest.raises(RequestError) as caught:
+        await asyncio.wait_for(answer, 5)
+    assert caught.value.code == -32800
+    assert (engine.stopped, engine.running) == (1, 0)
