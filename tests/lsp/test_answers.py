@@ -241,7 +241,6 @@ async def test_the_tasks_say_what_they_ask_for_and_what_comes_of_them(client):
     assert asks["zero-shot"] == ("answer", ["labels"])
     assert asks["similarity"] == ("answer", ["otherRange"])
     assert asks["entities"] == ("answer", [])
-    assert tasks["translate"]["needsLanguage"] is True
 
 
 PYTHON = "import os\n\n\nclass A:\n    def f(self):\n        return os.sep\n"

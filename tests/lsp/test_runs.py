@@ -380,7 +380,6 @@ async def test_a_task_of_ones_own_is_offered_and_runs(client, engine, tmp_path):
         "id": "haiku",
         "title": "Rewrite as a haiku",
         "description": "A task of your own.",
-        "needsLanguage": False,
         "result": "edit",
         "asks": [],
     }

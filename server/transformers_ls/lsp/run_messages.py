@@ -48,7 +48,6 @@ class TaskInfo:
     id: str
     title: str
     description: str
-    needs_language: bool
     result: str
     """"edit" or "answer"."""
     asks: list[str]

@@ -66,12 +66,7 @@ def register(server: TransformersServer) -> None:
     async def on_tasks(params: TasksParams) -> TasksResult:
         found = await tasks_for(params.text_document.uri)
         tasks = [
-            TaskInfo(
-                *(task.id, task.title, task.description),
-                needs_language="language" in task.asks,
-                result=task.result,
-                asks=list(task.asks),
-            )
+            TaskInfo(task.id, task.title, task.description, task.result, list(task.asks))
             for task in found.tasks.values()
         ]
         return TasksResult(tasks, list(found.problems))
