@@ -14,6 +14,8 @@ from transformers_ls_worker.failures import RunError
 
 __all__ = ["put_on"]
 
+_EMBEDDINGS = ("embed_tokens.weight", "lm_head.weight", "wte.weight", "shared.weight")
+
 
 def put_on(model: Any, folder: Path) -> None:
     """Put the adapter of a folder, which `check_adapter` has seen, on a model.
@@ -22,46 +24,58 @@ def put_on(model: Any, folder: Path) -> None:
         RunError: peft is missing, or the adapter is not one for this model.
     """
     try:
-        from peft import PeftConfig
+        from peft import PeftConfig, PeftModel
     except ImportError as error:
         raise RunError(
             "packages-missing",
             f"{folder.name} is an adapter, which needs the package peft.",
             "Install it into the worker's environment: `pip install peft`.",
         ) from error
-    from safetensors.torch import load_file
 
-    config = PeftConfig.from_pretrained(str(folder))
-    name = str(getattr(config.peft_type, "value", config.peft_type))
+    try:
+        config = PeftConfig.from_pretrained(str(folder))
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(
+            "model-broken",
+            f"The adapter {folder.name} is of no kind that peft knows.",
+            "Update peft in the worker's environment, or choose another adapter.",
+        ) from error
+    kind = str(getattr(config.peft_type, "value", config.peft_type))
     if config.is_prompt_learning or config.is_adaption_prompt:
         raise RunError(
             "model-broken",
-            f"{folder.name} is an adapter of the kind {name}, which adds to the prompt and not to "
+            f"{folder.name} is an adapter of the kind {kind}, which adds to the prompt and not to "
             "the weights.",
             "Choose a LoRA adapter, or another kind that changes weights.",
         )
-    weights = load_file(folder / "adapter_model.safetensors")
-    _resize(model, weights)
-    device = model.get_input_embeddings().weight.device
+    _resize(model, folder)
+    device = str(model.get_input_embeddings().weight.device)
     try:
-        # The weights are handed over, so that no other file of the folder is looked for.
-        info = model.load_adapter(
-            peft_config=config,
-            adapter_state_dict={key: value.to(device) for key, value in weights.items()},
+        # The wrapper is not kept: what is put into the model's layers does all that an answer needs.
+        wrapper = PeftModel(model, config, autocast_adapter_dtype=False)
+        result = wrapper.load_adapter(
+            str(folder), "default", torch_device=device, autocast_adapter_dtype=False
         )
     except (ValueError, RuntimeError) as error:
         raise _foreign(folder, model, str(error)) from error
-    if missing := sorted(info.missing_keys):
+    if missing := sorted(result.missing_keys):
         raise _foreign(folder, model, f"{missing[0]} is missing")
+    # peft calls some layers that were saved whole unexpected, and loads them all the same.
+    surplus = sorted(key for key in result.unexpected_keys if "modules_to_save" not in key)
+    if surplus:
+        raise _foreign(folder, model, f"it has no {surplus[0]}")
 
 
-def _resize(model: Any, weights: dict[str, Any]) -> None:
+def _resize(model: Any, folder: Path) -> None:
     """Give a model as many tokens as an adapter has that was trained with more of them."""
-    rows = {
-        value.shape[0]
-        for key, value in weights.items()
-        if key.endswith(("embed_tokens.weight", "lm_head.weight", "wte.weight", "shared.weight"))
-    }
+    from safetensors import safe_open
+
+    with safe_open(folder / "adapter_model.safetensors", "pt") as weights:
+        rows = {
+            weights.get_slice(key).get_shape()[0]
+            for key in weights.keys()  # noqa: SIM118 - it is no dict
+            if key.endswith(_EMBEDDINGS)
+        }
     if len(rows) == 1 and (size := rows.pop()) != model.get_input_embeddings().weight.shape[0]:
         model.resize_token_embeddings(size, mean_resizing=False)
 
