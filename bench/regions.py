@@ -30,6 +30,7 @@ from bench import aims
 from bench.corpus import markdown, mixed
 from transformers_ls.text.regions import Region, Regions, pieces, regions_of
 from transformers_ls.text.snapshot import Snapshot
+from transformers_ls.text.steps import run
 
 SCREENFUL = 3_000
 TICK = 0.0005
@@ -126,7 +127,7 @@ def read_anew(language: str, text: str, at: int) -> Regions:
     """Find all regions with one parse, as if the text were a single piece."""
     with mock.patch.object(pieces, "WINDOW", 1 << 40):
         regions = regions_of(language, Snapshot.of(text))
-        regions.prepare()
+        run(regions.read_steps())
     ask(regions, at)
     return regions
 

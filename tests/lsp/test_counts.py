@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -232,6 +235,26 @@ async def test_counts_follow_edits(client, model):
         )
         assert answer["version"] == version
         assert answer["models"][0]["tokens"] == [reference_count(Path(model), text)]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs signals")
+async def test_a_process_that_ends_under_a_hover_is_not_noticed(client, model):
+    """The hover's questions are on their way when the process that would answer them is killed."""
+    client.open("file:///a.md", MARKDOWN)
+    await hover(client, "file:///a.md", MARKDOWN, "quick")
+    counter = client.server.tokenizers.get(model).counter
+    pid = counter.pid
+    os.kill(pid, signal.SIGSTOP)
+    text = MARKDOWN.replace("lazy", "very lazy")
+    client.change("file:///a.md", 2, text)
+    params = _document("file:///a.md") | {"position": position_of(text, text.index("quick"))}
+    _, answer = client.start("textDocument/hover", params)
+    await client.until(lambda: counter._process._waiting)
+    os.kill(pid, signal.SIGKILL)
+    value = (await asyncio.wait_for(answer, 30))["contents"]["value"]
+    assert row(value, model)[1] == str(reference_count(Path(model), text))
+    assert " · id " in value
+    assert counter.pid != pid
 
 
 async def test_a_loading_tokenizer_says_so_and_refreshes(model, settings, monkeypatch):

@@ -56,8 +56,9 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     stdout = _take_stdout()
     from transformers_ls.lsp.server import create_server
+    from transformers_ls.lsp.stdio import serve_stdio
 
-    create_server().start_io(sys.stdin.buffer, stdout)
+    serve_stdio(create_server(), sys.stdin.buffer, stdout)
     return 0
 
 

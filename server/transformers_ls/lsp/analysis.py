@@ -1,18 +1,20 @@
-"""What is in each open document, found off the event loop and only where it is new."""
+"""What is in each open document, found only where it is new: little at once, much off the event loop."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from transformers_ls.text.document import Document
 from transformers_ls.text.languages import language_of_name
-from transformers_ls.text.snapshot import Snapshot
+from transformers_ls.text.steps import Steps, begin, run
 
 if TYPE_CHECKING:
-    from transformers_ls.text.regions import Regions
+    from transformers_ls.text.regions import Region, Regions
 
 __all__ = ["Analyses", "language_of"]
+
+Result = TypeVar("Result")
 
 
 def language_of(document: Document) -> str:
@@ -26,6 +28,9 @@ def language_of(document: Document) -> str:
 
 # A client may forget to close documents.
 _MOST_DOCUMENTS = 64
+# What the event loop does itself, in characters for a parser: some 2 ms. What a key makes new takes
+# a fraction of that, and the way to a thread and back would take longer.
+_AT_ONCE = 8_192
 
 
 class Analyses:
@@ -43,39 +48,52 @@ class Analyses:
             end: What will be asked for ends here; None is the whole text. Elsewhere the regions
                 are as right, but asking for them may take time on the event loop.
         """
-        analysis = self._analysis(document, start, end)
-        analysis.waiting += 1
-        try:
-            # Shielded: several requests wait for one analysis, and one of them may be cancelled.
-            regions = await asyncio.shield(analysis.task)
-        finally:
-            analysis.waiting -= 1
-            if not analysis.waiting and not analysis.begun:
-                analysis.dropped = True
-                analysis.task.cancel()
-        if end is None or analysis.place != (start, end):
-            await asyncio.to_thread(regions.prepare, start, end)
+        regions = await self._found(document)
+        if end is None:
+            await asyncio.to_thread(run, regions.read_steps())
+        else:
+            await _answer(regions.between_steps(start, end))
         return regions
+
+    async def region_at(self, document: Document, offset: int) -> Region | None:
+        """Return the innermost region that holds an offset of one version of a document."""
+        regions = await self._found(document)
+        return await _answer(regions.at_steps(offset))
 
     def forget(self, uri: str) -> None:
         """Drop what was found in a document that was closed."""
         self._histories.pop(uri, None)
 
-    def _analysis(self, document: Document, start: int, end: int | None) -> _Analysis:
+    async def _found(self, document: Document) -> Regions:
+        analysis = self._analysis(document)
+        if analysis.regions is not None:
+            return analysis.regions
+        analysis.waiting += 1
+        try:
+            # Shielded: several requests wait for one analysis, and one of them may be cancelled.
+            return await asyncio.shield(analysis.task)
+        finally:
+            analysis.waiting -= 1
+            if not analysis.waiting and not analysis.begun:
+                analysis.dropped = True
+                analysis.task.cancel()
+
+    def _analysis(self, document: Document) -> _Analysis:
         # The one that was asked for last is the last to go.
         history = self._histories.pop(document.uri, None) or _History()
         self._histories[document.uri] = history
         if len(self._histories) > _MOST_DOCUMENTS:
             del self._histories[next(iter(self._histories))]
         analysis = history.latest
-        if (
-            analysis is None
-            or analysis.snapshot is not document.snapshot
-            or analysis.dropped
-            or (analysis.task.done() and analysis.task.exception() is not None)
-        ):
-            analysis = history.latest = _Analysis(document, history, start, end)
+        if analysis is None or analysis.snapshot is not document.snapshot or analysis.failed:
+            analysis = history.latest = _Analysis(document, history)
         return analysis
+
+
+async def _answer(steps: Steps[Result]) -> Result:
+    """Do some work at once where it is short, or else in a thread."""
+    done = begin(steps, _AT_ONCE)
+    return done.result if done is not None else await asyncio.to_thread(run, steps)
 
 
 class _History:
@@ -90,34 +108,46 @@ class _History:
 
 
 class _Analysis:
-    """The search for the regions of one snapshot."""
+    """The search for the regions of one snapshot; it is begun at once, if nothing else is going on."""
 
-    def __init__(self, document: Document, history: _History, start: int, end: int | None) -> None:
+    def __init__(self, document: Document, history: _History) -> None:
         self.snapshot = document.snapshot
-        # The place that is asked for first is read in the same thread: each way to another one
-        # takes time. Not so the whole text, for which nobody else should wait.
-        self.place = (start, end)
         self.waiting = 0
         self.begun = False
         self.dropped = False
-        self.task = asyncio.create_task(self._run(language_of(document), history))
+        self.regions: Regions | None = None
+        self._language = language_of(document)
+        self._task: asyncio.Task[Regions] | None = None
+        steps: Steps[Regions] | None = None
+        if not history.lock.locked():
+            steps = self._steps(history)
+            if (done := begin(steps, _AT_ONCE)) is not None:
+                self.regions = history.found = done.result
+                return
+        self._task = asyncio.create_task(self._run(history, steps))
 
-    async def _run(self, language_id: str, history: _History) -> Regions:
+    @property
+    def task(self) -> asyncio.Task[Regions]:
+        """What finds the regions, where they were not found at once."""
+        assert self._task is not None
+        return self._task
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended, or will end, without regions."""
+        if self._task is None:
+            return False
+        return self.dropped or (self._task.done() and self._task.exception() is not None)
+
+    async def _run(self, history: _History, steps: Steps[Regions] | None) -> Regions:
         async with history.lock:
             self.begun = True
-            history.found = await asyncio.to_thread(
-                _regions_of, language_id, self.snapshot, history.found, self.place
+            self.regions = history.found = await asyncio.to_thread(
+                run, steps or self._steps(history)
             )
-            return history.found
+            return self.regions
 
+    def _steps(self, history: _History) -> Steps[Regions]:
+        from transformers_ls.text.regions import regions_steps
 
-def _regions_of(
-    language_id: str, snapshot: Snapshot, base: Regions | None, place: tuple[int, int | None]
-) -> Regions:
-    from transformers_ls.text.regions import regions_of
-
-    found = regions_of(language_id, snapshot, base)
-    start, end = place
-    if end is not None:
-        found.prepare(start, end)
-    return found
+        return regions_steps(self._language, self.snapshot, history.found)

@@ -4,18 +4,38 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transformers_ls.text.snapshot import Slice, Snapshot
+from transformers_ls.tokens.cache import Question
+from transformers_ls.tokens.counting_process import ProcessEndedError, ProcessFailedError
+from transformers_ls.tokens.remote import RemoteCounter, counts_of
+from transformers_ls.tokens.window import chosen_window
 
 if TYPE_CHECKING:
     from transformers_ls.lsp.server import TransformersServer
     from transformers_ls.tokens.store import Entry
     from transformers_ls.tokens.window import Window
 
-__all__ = ["Counted", "count_now", "count_texts", "display_name", "format_tokens", "format_window"]
+__all__ = [
+    "Counted",
+    "Counting",
+    "count_now",
+    "count_texts",
+    "display_name",
+    "format_tokens",
+    "format_window",
+    "short_answer",
+]
+
+_AT_ONCE = 32_768
+"""Code points of new text that are sent by the event loop itself: some 50 µs."""
+_SHORT_SECONDS = 10.0
+"""How long so little text may take before it is counted as if it were long, with an error at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +75,90 @@ async def count_texts(
         texts: What to count.
         windows: The setting `transformers.contextWindows`.
     """
-    from transformers_ls.tokens.window import chosen_window
+    return await Counting(server, models, texts, windows=windows).counted()
 
-    async def count(model: str) -> Counted:
-        entry = server.tokenizers.get(model)
-        window = chosen_window(entry.window, model, windows)
-        if entry.counter is None:
-            return Counted(model, entry, (), window)
-        tokens = await asyncio.to_thread(count_now, server, entry, texts)
-        return Counted(model, entry, tokens, window)
 
-    return list(await asyncio.gather(*(count(model) for model in models)))
+class Counting:
+    """Counts of texts that are under way; as `count_texts`, but begun before anybody waits.
+
+    What is new of a document after a key is a few thousand characters: they are on their way to the
+    counting processes when this is made. Longer texts are counted in threads.
+    """
+
+    def __init__(
+        self,
+        server: TransformersServer,
+        models: Sequence[str],
+        texts: Sequence[str | Slice | Snapshot],
+        *,
+        windows: Iterable[tuple[str, int]] = (),
+    ) -> None:
+        self._server = server
+        self._texts = texts
+        self._rows = [
+            (entry, chosen_window(entry.window, model, windows), _begin(server, entry, texts))
+            for model in models
+            for entry in (server.tokenizers.get(model),)
+        ]
+
+    async def counted(self) -> list[Counted]:
+        """Return the counts by each tokenizer, once they are there."""
+        # One after the other: what is not under way in a process is in a thread.
+        return [
+            Counted(entry.model, entry, tuple(await self._tokens(entry, begun)), window)
+            for entry, window, begun in self._rows
+        ]
+
+    async def _tokens(self, entry: Entry, begun: _Begun | None) -> Sequence[int]:
+        if begun is None:
+            return ()
+        if isinstance(begun, asyncio.Future):
+            return await begun
+        cache = self._server.tokenizers.counts
+        if begun.answer is None:
+            return cache.answer(begun.question, ())
+        body = await short_answer(begun.answer)
+        if body is None:
+            return await asyncio.to_thread(count_now, self._server, entry, self._texts)
+        return cache.answer(begun.question, counts_of(body))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    question: Question
+    answer: Future[bytes] | None
+    """None when all was known."""
+
+
+_Begun = _Asked | asyncio.Future[tuple[int, ...]]
+
+
+def _begin(
+    server: TransformersServer, entry: Entry, texts: Sequence[str | Slice | Snapshot]
+) -> _Begun | None:
+    counter, cache = entry.counter, server.tokenizers.counts
+    if counter is None:
+        return None
+    if isinstance(counter, RemoteCounter) and cache.is_short(counter, texts):
+        question = cache.ask(counter, texts)
+        new = question.texts
+        if not new:
+            return _Asked(question, None)
+        if sum(map(len, new)) <= _AT_ONCE and (answer := counter.begin_count(new)) is not None:
+            return _Asked(question, answer)
+    loop = asyncio.get_running_loop()
+    return loop.run_in_executor(None, count_now, server, entry, texts)
+
+
+async def short_answer(answer: Future[bytes]) -> bytes | None:
+    """Wait for what a counting process was asked without waiting; None when it cannot answer."""
+    try:
+        if answer.done():
+            return answer.result()
+        async with asyncio.timeout(_SHORT_SECONDS):
+            return await asyncio.wrap_future(answer)
+    except (ProcessEndedError, ProcessFailedError, TimeoutError):
+        return None
 
 
 def count_now(
@@ -76,6 +169,7 @@ def count_now(
     return tuple(server.tokenizers.counts.count_all(entry.counter, texts))
 
 
+@lru_cache(maxsize=256)
 def display_name(model: str) -> str:
     """Return a short name for people: of a path, its last part; Hub ids stay whole."""
     path = Path(model)

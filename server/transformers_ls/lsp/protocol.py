@@ -16,6 +16,7 @@ What differs from `pygls.protocol.LanguageServerProtocol`:
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import Callable
 from concurrent.futures import CancelledError as FutureCancelledError
@@ -93,7 +94,15 @@ class TransformersProtocol(LanguageServerProtocol):
                 f"The parameters of {method!r} are malformed.",
             )
             return
-        super().handle_message(structured)
+        if method is None:
+            super().handle_message(structured)
+            return
+        # What pygls asks of a message's type by looking at all its attributes, the keys have said.
+        context = contextvars.copy_context()
+        if "id" in message:
+            context.run(self._handle_request, structured.id, method, structured.params)
+        else:
+            context.run(self._handle_notification, method, structured.params)
 
     def _out_of_order(self, method: str | None) -> tuple[int, str] | None:
         if method is None or method == types.EXIT:

@@ -26,6 +26,10 @@ def change_between(old: Snapshot, new: Snapshot) -> Change:
     Snapshots share the leaves that no edit touched, in whatever order versions are compared, so
     only the leaves between the first and the last difference are read.
     """
+    made = new.origin
+    if made is not None and made.start in (made.old_end, made.new_end) and made.snapshot() is old:
+        # Text was inserted or deleted, as by most keys: it need not be compared.
+        return Change(made.start, made.old_end, made.new_end)
     shortest = min(len(old), len(new))
     before = min(_shared(old.blocks, new.blocks), shortest)
     after = min(_shared(old.blocks[::-1], new.blocks[::-1], backwards=True), shortest - before)

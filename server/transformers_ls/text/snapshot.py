@@ -11,6 +11,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
+from weakref import ref
 
 from transformers_ls.text.chunks import BREAKS, CHARS, UNITS, Block, Leaf, blocks_of, leaves_of
 from transformers_ls.text.positions import (
@@ -27,14 +29,25 @@ _SMALL_LEAF = 512
 _SMALL_BLOCK = 16
 
 
+class Origin(NamedTuple):
+    """An edit, and what was edited as long as somebody else has it."""
+
+    snapshot: ref[Snapshot]
+    start: int
+    old_end: int
+    new_end: int
+
+
 class Snapshot:
     """One state of a document's text. Offsets are in code points."""
 
-    __slots__ = ("__weakref__", "_root", "_text")
+    __slots__ = ("__weakref__", "_root", "_text", "origin")
 
     def __init__(self, root: Block[Block[Leaf]], text: str | None = None) -> None:
         self._root = root
         self._text = text
+        self.origin: Origin | None = None
+        """The one edit that made it of another snapshot, where one did."""
 
     @classmethod
     def of(cls, text: str) -> Snapshot:
@@ -179,7 +192,9 @@ class Snapshot:
         if len(leaves) < _SMALL_BLOCK and high + 1 < len(blocks):
             high += 1
             leaves += blocks[high].children
-        return Snapshot(Block([*blocks[:low], *blocks_of(leaves), *blocks[high + 1 :]]))
+        edited = Snapshot(Block([*blocks[:low], *blocks_of(leaves), *blocks[high + 1 :]]))
+        edited.origin = Origin(ref(self), start, end, start + len(replacement))
+        return edited
 
     def apply(
         self, changes: Iterable[tuple[Range | None, str]], encoding: PositionEncoding

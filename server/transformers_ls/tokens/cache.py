@@ -4,18 +4,40 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 from transformers_ls.text.snapshot import Slice, Snapshot
 from transformers_ls.tokens.counter import Counter
 from transformers_ls.tokens.cuts import CutRule
-from transformers_ls.tokens.segments import Plan, Segments
+from transformers_ls.tokens.segments import Plan, Segment, Segments
 
-__all__ = ["CountCache"]
+__all__ = ["CountCache", "Question"]
 
 _LONG = 16_384
 """Parts of documents from this many code points on are counted by segments."""
+_FEW = 3
+"""Blocks of 64 leaves, whose cuts are found in less than a millisecond each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is known of the counts of some texts, and what is not."""
+
+    counter: Counter
+    sources: Sequence[str | Slice | Snapshot]
+    plans: Sequence[Plan]
+    segments: Sequence[Segment]
+    """Segments that were not counted yet."""
+    known: Mapping[str, int]
+    new: Sequence[str]
+    """Other texts that were not counted yet."""
+
+    @property
+    def texts(self) -> list[str]:
+        """What is left to count."""
+        return [*self.new, *(part.text for part in self.segments)]
 
 
 class CountCache:
@@ -54,28 +76,55 @@ class CountCache:
 
     def count_all(self, counter: Counter, texts: Sequence[str | Slice | Snapshot]) -> list[int]:
         """Return the number of tokens of each text; asks the counter once for all."""
+        question = self.ask(counter, texts)
+        # Counting lets other threads run; two that count the same text at once do no harm.
+        new = question.texts
+        return self.answer(question, counter.count_many(new) if new else [])
+
+    def is_short(self, counter: Counter, texts: Sequence[str | Slice | Snapshot]) -> bool:
+        """Tell whether `ask` takes a fraction of a millisecond for these texts."""
+        for text in texts:
+            size = text.end - text.start if isinstance(text, Slice) else len(text)
+            if size < _LONG:
+                continue
+            segments = self._segments.get(counter.cuts)
+            snapshot = text.snapshot if isinstance(text, Slice) else text
+            if segments is None or isinstance(snapshot, str) or segments.unknown(snapshot) > _FEW:
+                return False
+        return True
+
+    def ask(self, counter: Counter, texts: Sequence[str | Slice | Snapshot]) -> Question:
+        """Return what must be counted to know the number of tokens of each text."""
+        plans = [self._plan(counter, text) for text in texts]
+        missing = list(dict.fromkeys(part for plan in plans for part in plan.missing(counter)))
+        ends = dict.fromkeys(text for plan in plans for text in plan.texts)
         with self._lock:
-            plans = [self._plan(counter, text) for text in texts]
-            missing = list(dict.fromkeys(part for plan in plans for part in plan.missing(counter)))
-            ends = dict.fromkeys(text for plan in plans for text in plan.texts)
             known = {
                 text: found for text in ends if (found := self._known(counter, text)) is not None
             }
         new = [text for text in ends if text not in known]
-        # Counting lets other threads run; two that count the same text at once do no harm.
-        counts = (
-            counter.count_many([*new, *(part.text for part in missing)]) if new or missing else []
-        )
+        return Question(counter, texts, plans, missing, known, new)
+
+    def answer(self, question: Question, counts: Sequence[int]) -> list[int]:
+        """Return the number of tokens of each text of a question.
+
+        Args:
+            question: What `ask` returned.
+            counts: The number of tokens of each of its `texts`.
+        """
+        counter, new, known = question.counter, question.new, dict(question.known)
         known.update(zip(new, counts, strict=False))
+        for part, tokens in zip(question.segments, counts[len(new) :], strict=True):
+            part.tokens[counter] = tokens
         with self._lock:
-            for part, tokens in zip(missing, counts[len(new) :], strict=True):
-                part.tokens[counter] = tokens
             for text in new:
                 self._keep(counter, text, known[text])
-            results = [plan.result(counter, [known[text] for text in plan.texts]) for plan in plans]
-            for source, tokens in zip(texts, results, strict=True):
-                if isinstance(source, Snapshot):
-                    self._wholes.setdefault(source, {})[counter] = tokens
+        results = [
+            plan.result(counter, [known[text] for text in plan.texts]) for plan in question.plans
+        ]
+        for source, tokens in zip(question.sources, results, strict=True):
+            if isinstance(source, Snapshot):
+                self._wholes.setdefault(source, {})[counter] = tokens
         return results
 
     def _plan(self, counter: Counter, text: str | Slice | Snapshot) -> Plan:
@@ -92,7 +141,7 @@ class CountCache:
             return Plan(texts=[part.text])
         segments = self._segments.get(counter.cuts)
         if segments is None:
-            segments = self._segments[counter.cuts] = Segments(counter.cuts)
+            segments = self._segments.setdefault(counter.cuts, Segments(counter.cuts))
         return segments.plan(counter, part.snapshot, part.start, part.end)
 
     def _known(self, counter: Counter, text: str) -> int | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from transformers_ls.tokens.cuts import CutRule
+from transformers_ls.tokens.pieces import Piece
 
 __all__ = ["Counter", "Encoding", "plain_text"]
 
@@ -69,8 +70,13 @@ class Counter(Protocol):
         """Return the ids and offsets of a text; by the reference library, about 1 MB a second."""
         ...
 
-    def pieces(self, ids: Sequence[int]) -> list[str]:
-        """Return each token as the vocabulary spells it (`Ġthe`, `<0xE2>`, `<|im_end|>` …)."""
+    def pieces(
+        self, text: str, start: int = 0, end: int | None = None, most: int | None = None
+    ) -> list[Piece]:
+        """Return the tokens that touch a range of a text, as the vocabulary spells them.
+
+        The whole text is tokenized: what stands before and behind a range decides on its tokens.
+        """
         ...
 
     def special_spans(self, text: str) -> list[tuple[int, int]]:

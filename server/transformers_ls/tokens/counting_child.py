@@ -18,14 +18,15 @@ from pathlib import Path
 from transformers_ls.tokens.counter import Counter, plain_text
 from transformers_ls.tokens.cuts import NO_CUTS
 from transformers_ls.tokens.engines import build_counter, give_back_memory
-from transformers_ls.tokens.frames import Kind, pack_texts, read_frame, unpack_texts, write_frame
+from transformers_ls.tokens.frames import RANGE, Kind, read_frame, unpack_texts, write_frame
 from transformers_ls.tokens.limits import limit_memory
+from transformers_ls.tokens.pieces import pack_pieces
 from transformers_ls.tokens.pipeline import Pipeline
 
 __all__ = ["main"]
 
-_SHORT = 65_536
-"""Bytes that are counted in well under a millisecond, when warm."""
+_SHORT = {Kind.COUNT: 65_536, Kind.PIECES: 2_048}
+"""Bytes that are counted, and tokenized by the reference, in about a millisecond, when warm."""
 _LONG = 4 * 2**20
 """Bytes that leave so much behind that it is worth giving it back."""
 _THREADS = 3
@@ -47,8 +48,9 @@ def _encode(counter: Counter, body: bytes) -> list[bytes]:
 
 
 def _pieces(counter: Counter, body: bytes) -> list[bytes]:
-    names = counter.pieces(memoryview(body).cast("I").tolist())
-    return pack_texts(names)
+    start, end, most = RANGE.unpack_from(body)
+    text = str(memoryview(body)[RANGE.size :], "utf-8", "surrogatepass")
+    return pack_pieces(counter.pieces(text, start, end, most))
 
 
 _WORK: dict[Kind, Callable[[Counter, bytes], list[bytes]]] = {
@@ -111,13 +113,20 @@ def main(arguments: list[str]) -> int:
 
     threading.Thread(target=load, daemon=True).start()
     pool = ThreadPoolExecutor(_THREADS, "count")
+    # The first text that needs the reference loads it.
+    warm = {Kind.COUNT}
+
+    def answer(number: int, kind: Kind, body: bytes) -> None:
+        answers.answer(counters[0], number, kind, body)
+        warm.add(kind)
+
     while (frame := read_frame(requests)) is not None:
         ready.wait()
         number, kind, body = frame
-        if kind is Kind.COUNT and len(body) <= _SHORT:
+        if len(body) <= _SHORT.get(kind, -1) and kind in warm:
             answers.answer(counters[0], number, kind, body)
         else:
-            pool.submit(answers.answer, counters[0], number, kind, body)
+            pool.submit(answer, number, kind, body)
     # Threads that still count must not keep it alive.
     os._exit(0)
 

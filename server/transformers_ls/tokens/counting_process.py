@@ -7,13 +7,20 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
 from io import BufferedReader
 from itertools import count
-from queue import Empty, SimpleQueue
 
 from transformers_ls.paths import cache_dir
-from transformers_ls.tokens.frames import Kind, read_frame, write_frame
+from transformers_ls.tokens.frames import (
+    Kind,
+    frame_bytes,
+    read_frame,
+    write_bytes,
+    write_frame,
+    write_some,
+)
 from transformers_ls.tokens.pipeline import Pipeline
 
 __all__ = ["CountingProcess", "ProcessEndedError", "ProcessFailedError"]
@@ -22,7 +29,7 @@ _SECONDS = 60.0
 _SECONDS_A_MEGABYTE = 4.0
 """How long an answer may take: many times what any text takes, but for 100 MB of one letter."""
 
-_Answer = tuple[Kind, bytes] | None
+_Answer = Future[bytes]
 
 
 class ProcessEndedError(Exception):
@@ -46,8 +53,8 @@ class CountingProcess:
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         self._ended = False
-        loaded: SimpleQueue[_Answer] = SimpleQueue()
-        self._waiting: dict[int, SimpleQueue[_Answer]] = {0: loaded}
+        loaded = _answer()
+        self._waiting: dict[int, _Answer] = {0: loaded}
         folder = cache_dir()
         folder.mkdir(parents=True, exist_ok=True)
         module = "transformers_ls.tokens.counting_child"
@@ -64,9 +71,12 @@ class CountingProcess:
             )
         except OSError as error:
             raise ProcessEndedError(error.strerror) from error
+        # Whoever must not wait then learns that there is no room in it; Windows cannot say so.
+        if os.name != "nt":
+            os.set_blocking(self._pipe(), False)
         threading.Thread(target=self._read, name="counts", daemon=True).start()
         try:
-            self._result(loaded.get())
+            loaded.result()
         except BaseException:
             self.close()
             raise
@@ -85,24 +95,67 @@ class CountingProcess:
         """
         pieces = [*body]
         seconds = _SECONDS + _SECONDS_A_MEGABYTE * sum(map(len, pieces)) / 1e6
-        answer: SimpleQueue[_Answer] = SimpleQueue()
-        number = next(self._numbers)
-        with self._lock:
-            if self._ended:
-                raise ProcessEndedError
-            self._waiting[number] = answer
-        assert self._process.stdin is not None
+        number, answer = self._expect()
         try:
             with self._writing:
-                write_frame(self._process.stdin.fileno(), number, kind, pieces)
+                write_frame(self._pipe(), number, kind, pieces)
         # Closed by `close`, or by its end: the reader ends all that wait.
         except (OSError, ValueError):
             self._kill()
         try:
-            return self._result(answer.get(timeout=seconds))
-        except Empty:
+            return answer.result(seconds)
+        except TimeoutError:
             self._kill()
             raise ProcessFailedError(f"no answer within {seconds:.0f} seconds") from None
+
+    def begin(self, kind: Kind, body: Sequence[bytes]) -> Future[bytes] | None:
+        """Send a short request without waiting for anything; `ask` says how the answer may fail.
+
+        Returns:
+            The answer to come; None when somebody else is sending, or the process has ended.
+        """
+        if os.name == "nt" or not self._writing.acquire(blocking=False):
+            return None
+        left = memoryview(b"")
+        try:
+            number, answer = self._expect()
+            left = write_some(self._pipe(), memoryview(frame_bytes(number, kind, body)))
+        except ProcessEndedError:
+            return None
+        except (OSError, ValueError):
+            self._kill()
+        finally:
+            if left:
+                # The rest of the frame comes before anybody else's.
+                threading.Thread(target=self._finish, args=(left,), daemon=True).start()
+            else:
+                self._writing.release()
+        return answer
+
+    def _pipe(self) -> int:
+        """Return where requests go.
+
+        Raises:
+            ValueError: It was closed; its number may be another file's now.
+        """
+        assert self._process.stdin is not None
+        return self._process.stdin.fileno()
+
+    def _expect(self) -> tuple[int, _Answer]:
+        number, answer = next(self._numbers), _answer()
+        with self._lock:
+            if self._ended:
+                raise ProcessEndedError
+            self._waiting[number] = answer
+        return number, answer
+
+    def _finish(self, left: memoryview) -> None:
+        try:
+            write_bytes(self._pipe(), left)
+        except OSError:
+            self._kill()
+        finally:
+            self._writing.release()
 
     def close(self) -> None:
         """End the process; whoever waits for an answer learns that it ended."""
@@ -111,14 +164,6 @@ class CountingProcess:
     def _kill(self) -> None:
         with contextlib.suppress(OSError):
             self._process.kill()
-
-    def _result(self, answer: _Answer) -> bytes:
-        if answer is None:
-            raise ProcessEndedError
-        kind, body = answer
-        if kind is Kind.FAILED:
-            raise ProcessFailedError(body.decode("utf-8", "replace"))
-        return body
 
     def _read(self) -> None:
         """Hand answers to those who wait, until the process ends."""
@@ -130,8 +175,13 @@ class CountingProcess:
                 number, kind, body = frame
                 with self._lock:
                     answer = self._waiting.pop(number, None)
-                if answer is not None:
-                    answer.put((kind, body))
+                if answer is None:
+                    continue
+                if kind is Kind.FAILED:
+                    reason = body.decode("utf-8", "replace")
+                    answer.set_exception(ProcessFailedError(reason))
+                else:
+                    answer.set_result(body)
         self._kill()
         self._process.wait()
         with self._lock:
@@ -139,9 +189,16 @@ class CountingProcess:
             waiting = [*self._waiting.values()]
             self._waiting.clear()
         for answer in waiting:
-            answer.put(None)
+            answer.set_exception(ProcessEndedError())
         # Only when nobody writes: the number of a closed descriptor may soon be another file's.
         with self._writing, contextlib.suppress(OSError):
             assert self._process.stdin is not None
             self._process.stdin.close()
             stream.close()
+
+
+def _answer() -> _Answer:
+    """Return an answer to come, which cannot be cancelled: it comes, wanted or not."""
+    answer: _Answer = Future()
+    answer.set_running_or_notify_cancel()
+    return answer

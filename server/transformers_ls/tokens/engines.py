@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from transformers_ls.tokens.counter import Counter, Encoding, plain_text
 from transformers_ls.tokens.fast import ENGINES
+from transformers_ls.tokens.pieces import Piece, pieces_touching
 from transformers_ls.tokens.pipeline import Pipeline
 from transformers_ls.tokens.special import SpecialTokens
 
@@ -105,11 +106,22 @@ class ReferenceCounter:
         encoding = self._encode([text])[0]
         return Encoding(encoding.ids, encoding.offsets)
 
-    def pieces(self, ids: Sequence[int]) -> list[str]:
-        """Return each token as the vocabulary spells it."""
+    def pieces(
+        self, text: str, start: int = 0, end: int | None = None, most: int | None = None
+    ) -> list[Piece]:
+        """Return the tokens that touch a range of a text, as the vocabulary spells them."""
         with self._lock:
             reference = self._reference
-        return [reference.id_to_token(token) or "" for token in ids]
+        encoding = self._encode([text])[0]
+        return pieces_touching(
+            encoding.ids,
+            encoding.offsets,
+            start,
+            len(text) if end is None else end,
+            most,
+            lambda token: reference.id_to_token(token) or "",
+            self.special_tokens,
+        )
 
     def special_spans(self, text: str) -> list[tuple[int, int]]:
         """Return where control tokens stand literally in a text."""

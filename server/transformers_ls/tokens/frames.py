@@ -7,13 +7,29 @@ run on the same one. Standard library only.
 from __future__ import annotations
 
 import os
+import select
 import struct
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from enum import IntEnum
 from typing import BinaryIO
 
-__all__ = ["Kind", "pack_texts", "read_frame", "text_bytes", "unpack_texts", "write_frame"]
+__all__ = [
+    "RANGE",
+    "Kind",
+    "frame_bytes",
+    "pack_texts",
+    "read_frame",
+    "text_bytes",
+    "unpack_texts",
+    "write_bytes",
+    "write_frame",
+    "write_some",
+]
+
+RANGE = struct.Struct("=QQQ")
+"""What stands before the text of a `PIECES` frame: start, end, and how many at most."""
 
 _HEADER = struct.Struct("=IBQ")
 _SLICE = 262_144
@@ -27,7 +43,9 @@ class Kind(IntEnum):
 
     COUNT = 1
     ENCODE = 2
+    """Ids and offsets of a whole text."""
     PIECES = 3
+    """The tokens of a range of a text, up to so many."""
     DONE = 4
     FAILED = 5
 
@@ -80,15 +98,30 @@ def write_frame(pipe: int, number: int, kind: Kind, body: Iterable[bytes]) -> No
         waiting.append(piece)
         size += len(piece)
         if size >= _GATHER:
-            _write(pipe, b"".join(waiting))
+            write_bytes(pipe, memoryview(b"".join(waiting)))
             waiting, size = [], 0
-    _write(pipe, b"".join(waiting))
+    write_bytes(pipe, memoryview(b"".join(waiting)))
 
 
-def _write(pipe: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(pipe, view) :]
+def frame_bytes(number: int, kind: Kind, body: Sequence[bytes]) -> bytes:
+    """Return a short frame."""
+    return b"".join((_HEADER.pack(number, kind, sum(map(len, body))), *body))
+
+
+def write_bytes(pipe: int, view: memoryview) -> None:
+    """Write to a file descriptor until all is written, whether it blocks or not."""
+    while view := write_some(pipe, view):
+        room = select.poll()
+        room.register(pipe, select.POLLOUT)
+        room.poll()
+
+
+def write_some(pipe: int, view: memoryview) -> memoryview:
+    """Write to a file descriptor; return what a pipe that does not block had no room for."""
+    with suppress(BlockingIOError):
+        while view:
+            view = view[os.write(pipe, view) :]
+    return view
 
 
 def read_frame(stream: BinaryIO) -> tuple[int, Kind, bytes] | None:

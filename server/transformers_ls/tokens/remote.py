@@ -8,9 +8,11 @@ none of it.
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from array import array
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 
 from transformers_ls.errors import ModelBrokenError
@@ -20,12 +22,13 @@ from transformers_ls.tokens.counting_process import (
     ProcessEndedError,
     ProcessFailedError,
 )
-from transformers_ls.tokens.frames import Kind, pack_texts, text_bytes, unpack_texts
+from transformers_ls.tokens.frames import RANGE, Kind, pack_texts, text_bytes
+from transformers_ls.tokens.pieces import Piece, unpack_pieces
 from transformers_ls.tokens.pipeline import Pipeline
 from transformers_ls.tokens.special import SpecialTokens
 from transformers_ls.tokens.tokenizers import prepare
 
-__all__ = ["RemoteCounter", "load_remote_counter"]
+__all__ = ["RemoteCounter", "counts_of", "load_remote_counter"]
 
 _log = logging.getLogger(__name__)
 _STEP = 4_096
@@ -81,7 +84,7 @@ class RemoteCounter:
 
     def count_many(self, texts: Sequence[str]) -> list[int]:
         """Return the number of tokens of each text."""
-        return array("Q", self._ask(Kind.COUNT, pack_texts(texts))).tolist() if texts else []
+        return counts_of(self._ask(Kind.COUNT, pack_texts(texts))) if texts else []
 
     def encode(self, text: str) -> Encoding:
         """Return the ids and offsets of a text."""
@@ -95,11 +98,29 @@ class RemoteCounter:
             encoding.offsets.extend(zip(spans[::2], spans[1::2], strict=True))
         return encoding
 
-    def pieces(self, ids: Sequence[int]) -> list[str]:
-        """Return each token as the vocabulary spells it."""
-        if not ids:
-            return []
-        return unpack_texts(self._ask(Kind.PIECES, [array("I", ids).tobytes()]))
+    def pieces(
+        self, text: str, start: int = 0, end: int | None = None, most: int | None = None
+    ) -> list[Piece]:
+        """Return the tokens that touch a range of a text, as the vocabulary spells them."""
+        body = self._ask(Kind.PIECES, _ranged(text, start, end, most))
+        return unpack_pieces(body, self.special_tokens)
+
+    def begin_count(self, texts: Sequence[str]) -> Future[bytes] | None:
+        """Begin to count short texts, without waiting for anything.
+
+        Returns:
+            The answer to come, for `counts_of`; None when it cannot begin at once. It fails when the
+            process ends meanwhile: `count_many` then starts another one, and says what is wrong.
+        """
+        return self._begin(Kind.COUNT, pack_texts(texts))
+
+    def begin_pieces(self, text: str, start: int, end: int) -> Future[bytes] | None:
+        """Begin to find the tokens of a range of a short text; as `begin_count`.
+
+        Returns:
+            The answer to come, for `unpack_pieces`.
+        """
+        return self._begin(Kind.PIECES, _ranged(text, start, end, None))
 
     def special_spans(self, text: str) -> list[tuple[int, int]]:
         """Return where control tokens stand literally in a text."""
@@ -118,6 +139,10 @@ class RemoteCounter:
         process = getattr(self, "_process", None)
         if process is not None:
             process.close()
+
+    def _begin(self, kind: Kind, body: Sequence[bytes]) -> Future[bytes] | None:
+        process = self._process
+        return None if process is None or self._closed else process.begin(kind, body)
 
     def _ask(self, kind: Kind, body: Iterable[bytes]) -> bytes:
         pieces = [*body]
@@ -143,3 +168,15 @@ class RemoteCounter:
             if self._process is None or self._process.pid is None:
                 self._process = CountingProcess(self._pipeline)
             return self._process
+
+
+def counts_of(body: bytes) -> list[int]:
+    """Read the counts that a process answered."""
+    return array("Q", body).tolist()
+
+
+def _ranged(text: str, start: int, end: int | None, most: int | None) -> list[bytes]:
+    limits = RANGE.pack(
+        start, len(text) if end is None else end, sys.maxsize if most is None else most
+    )
+    return [limits, *text_bytes(text)]

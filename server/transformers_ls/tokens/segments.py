@@ -83,13 +83,21 @@ class Plan:
 
 
 class Segments:
-    """The segments of all living snapshots, for one rule. Not safe for several threads at once."""
+    """The segments of all living snapshots, for one rule.
+
+    Safe for several threads: two that ask for what is not known yet find it twice, which does no
+    harm, since each plan holds on to the segments that it saw.
+    """
 
     def __init__(self, rule: CutRule) -> None:
         self._rule = rule
         self._cuts: WeakKeyDictionary[Leaf, int] = WeakKeyDictionary()
         self._segments: WeakKeyDictionary[Leaf, Segment] = WeakKeyDictionary()
         self._middles: WeakKeyDictionary[Block[Leaf], _Middle] = WeakKeyDictionary()
+
+    def unknown(self, snapshot: Snapshot) -> int:
+        """Return in how many blocks of a snapshot no segments were looked for yet."""
+        return sum(block not in self._middles for block in snapshot.blocks)
 
     def plan(self, counter: Counter, snapshot: Snapshot, start: int, end: int) -> Plan:
         """Return how to count the text between two offsets of a snapshot, as a text of its own."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from transformers_ls.text.regions import (
     Region,
     Regions,
     cuts,
+    markdown,
     pieces,
     plain,
     region_at,
@@ -25,8 +27,9 @@ from transformers_ls.text.regions import (
 )
 from transformers_ls.text.regions.index import PieceRegions
 from transformers_ls.text.regions.model import Found
-from transformers_ls.text.regions.pieces import Pieces, Reader
+from transformers_ls.text.regions.pieces import Reader, pieces_of
 from transformers_ls.text.snapshot import Snapshot
+from transformers_ls.text.steps import run
 
 LANGUAGES = ["markdown", "python", "jsonl", "json", "plaintext", "jinja"]
 
@@ -242,7 +245,7 @@ def test_what_is_wider_than_the_widest_piece_is_cut_and_a_line_end_is_not() -> N
     text = ("word and " * 40 + "\r\n" * 90) * 3
     for widest in range(300, 340):
         reader = Reader(cuts.before_statements, lambda text: Found(plain.paragraphs(text)), widest)
-        found = PieceRegions(Pieces(reader, Snapshot.of(text)))
+        found = PieceRegions(run(pieces_of(reader, Snapshot.of(text))))
         starts = found.pieces.starts
         assert starts == [0, *starts[1:]]
         assert sum(piece.size for piece in found.pieces.rows) == len(text)
@@ -253,7 +256,7 @@ def test_what_is_wider_than_the_widest_piece_is_cut_and_a_line_end_is_not() -> N
 def test_regions_meet_where_a_text_was_cut() -> None:
     text = "x" * 2000
     reader = Reader(cuts.before_lines, lambda text: Found(plain.paragraphs(text)), 300)
-    found = PieceRegions(Pieces(reader, Snapshot.of(text)))
+    found = PieceRegions(run(pieces_of(reader, Snapshot.of(text))))
     first, second, *_ = found.all()
     assert (first.start, first.end, second.start) == (0, 300, 300)
     assert rows(found.between(300, 300)) == rows([first])
@@ -281,3 +284,17 @@ def test_an_edit_right_after_a_far_cut_is_seen() -> None:
     at = text.index("def") + 2
     found = regions_of("python", snapshot.edit(at, at, "_"), base)
     check(found, regions_of("python", Snapshot.of(text[:at] + "_" + text[at:])), text, at)
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.lists(st.sampled_from([*BLOCKS["markdown"], *SMALL, "-", "=", "+", "##", "\t"]), max_size=12)
+)
+def test_prose_is_known_without_the_parser(parts: list[str]) -> None:
+    text = "".join(parts)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(markdown, "_MARK", re.compile(""))
+        parsed = markdown.read(text)
+    found = markdown.read(text)
+    assert rows([*found.regions]) == rows([*parsed.regions])
+    assert [*found.headings] == [*parsed.headings]

@@ -34,7 +34,7 @@ def test_odd_documents(language: str, name: str) -> None:
     text = TEXTS[name]
     snapshot = Snapshot.of(text)
     before = regions_of(language, snapshot)
-    before.prepare(0, 3_000)
+    before.between(0, 3_000)
     middle = len(text) // 2
     after = regions_of(language, snapshot.edit(middle, middle, "\n\nx = '"), before)
     expected = find_regions(language, Snapshot.of(text[:middle] + "\n\nx = '" + text[middle:]))

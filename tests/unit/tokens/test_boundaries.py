@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 
 import pytest
 
 from transformers_ls.text.snapshot import Slice, Snapshot
-from transformers_ls.tokens.boundaries import EXACT_CHARACTERS, Piece, pieces, pieces_between
+from transformers_ls.tokens.boundaries import EXACT_CHARACTERS, part_around, pieces_between
 from transformers_ls.tokens.counter import Counter, Encoding
 from transformers_ls.tokens.cuts import NO_CUTS, CutRule
+from transformers_ls.tokens.pieces import Piece, pieces_touching
+
+
+def spelling(token: int) -> str:
+    return "<>" if token == hash("<>") % 1000 else f"t{token}"
 
 
 class ByTwo:
@@ -38,8 +42,14 @@ class ByTwo:
             start = end
         return Encoding(ids, offsets)
 
-    def pieces(self, ids: Sequence[int]) -> list[str]:
-        return ["<>" if token == hash("<>") % 1000 else f"t{token}" for token in ids]
+    def pieces(
+        self, text: str, start: int = 0, end: int | None = None, most: int | None = None
+    ) -> list[Piece]:
+        found = self.encode(text)
+        last = len(text) if end is None else end
+        return pieces_touching(
+            found.ids, found.offsets, start, last, most, spelling, self.special_tokens
+        )
 
 
 class ByTwoWithCuts(ByTwo):
@@ -54,7 +64,7 @@ def counter() -> Counter:
 
 
 def test_kinds(counter: Counter) -> None:
-    found = pieces(counter, "ab<>é")
+    found = counter.pieces("ab<>é")
     assert [(p.start, p.end, p.kind) for p in found] == [
         (0, 2, "text"),
         (2, 4, "special"),
@@ -62,8 +72,9 @@ def test_kinds(counter: Counter) -> None:
         (4, 5, "byte"),
     ]
     assert [p.index for p in found] == [0, 1, 2, 3]
-    assert [p.index for p in pieces(counter, "ab<>é", 3, 4)] == [1]
-    assert pieces(counter, "ab<>é", 5, 6) == []
+    assert [p.index for p in counter.pieces("ab<>é", 3, 4)] == [1]
+    assert [p.index for p in counter.pieces("ab<>é", 1, None, 2)] == [0, 1]
+    assert counter.pieces("ab<>é", 5, 6) == []
 
 
 @pytest.mark.parametrize("kind", [ByTwo, ByTwoWithCuts])
@@ -73,7 +84,7 @@ def test_long_texts_are_read_nearby(kind: type[ByTwo]) -> None:
     lines = ["x" * source.randrange(1, 120) for _ in range(3000)]
     text = "\n".join(lines)
     assert len(text) > EXACT_CHARACTERS
-    wanted = pieces(counter, text)
+    wanted = counter.pieces(text)
     for form in (text, Snapshot.of(text), Slice(Snapshot.of(f"__{text}__"), 2, 2 + len(text))):
         for start in (0, 70_000, len(text) - 10):
             cut = pieces_between(counter, form, start, start + 500)
@@ -84,7 +95,7 @@ def test_long_texts_are_read_nearby(kind: type[ByTwo]) -> None:
     assert not pieces_between(counter, "x" * 70_000, 30_000, 30_010).exact
     short = pieces_between(counter, Slice(Snapshot.of(text), 3, 103), 0, 100)
     assert short.exact
-    assert short.pieces == pieces(counter, text[3:103])
+    assert short.pieces == counter.pieces(text[3:103])
 
 
 def _place(piece: Piece) -> tuple[int, int, int]:
@@ -97,8 +108,11 @@ def test_short_texts_are_read_nearby_when_asked_and_proven() -> None:
     cutting: Counter = ByTwoWithCuts()  # type: ignore[assignment]
     for start in range(0, len(text), 7):
         wanted = pieces_between(plain, text, start, start + 3)
-        assert pieces_between(plain, text, start, start + 3, near=True) == wanted
-        near = pieces_between(cutting, text, start, start + 3, near=True)
+        whole = part_around(plain.cuts, text, start, start + 3, near=True)
+        assert (whole.text, whole.start, whole.exact) == (text, 0, True)
+        part = part_around(cutting.cuts, text, start, start + 3, near=True)
+        at = start - part.start
+        near = part.cut(cutting.pieces(part.text, at, at + 3), exact=True)
         assert near.exact
         assert [_place(p) for p in near.pieces] == [_place(p) for p in wanted.pieces]
         assert max((p.index for p in near.pieces), default=0) < 8

@@ -11,7 +11,6 @@ import pytest
 from tests.support.tiny_tokenizer import make_tokenizer
 from transformers_ls.errors import ModelBrokenError, ModelNotFoundError
 from transformers_ls.tokens import children, sources, tokenizers
-from transformers_ls.tokens.boundaries import pieces
 from transformers_ls.tokens.counter import Counter
 from transformers_ls.tokens.engines import build_counter
 from transformers_ls.tokens.pipeline import Pipeline
@@ -168,12 +167,12 @@ def test_helpers_that_fail_are_an_answer(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_pieces(tiny: Path) -> None:
     counter: Counter = load_counter(tiny)
     text = "Hi <|im_end|>🙂 there"
-    found = pieces(counter, text)
+    found = counter.pieces(text)
     assert [piece.id for piece in found] == counter.encode(text).ids
-    (special,) = pieces(counter, text, text.index("im_end"), text.index("im_end") + 1)
+    (special,) = counter.pieces(text, text.index("im_end"), text.index("im_end") + 1)
     assert (special.kind, special.token) == ("special", "<|im_end|>")
     emoji = [piece for piece in found if text[piece.start : piece.end] == "🙂"]
     assert {piece.kind for piece in emoji} == ({"byte"} if len(emoji) > 1 else {"text"})
-    assert pieces(counter, text, 3, 4) == [special]
-    assert pieces(counter, text, len(text)) == []
+    assert counter.pieces(text, 3, 4) == [special]
+    assert counter.pieces(text, len(text)) == []
     assert [piece.index for piece in found] == list(range(len(found)))

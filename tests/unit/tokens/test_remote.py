@@ -20,10 +20,10 @@ from tests.support.texts import NASTY, generated
 from tests.support.tiny_tokenizer import make_tokenizer
 from transformers_ls.errors import ModelBrokenError
 from transformers_ls.tokens import counting_process, remote
-from transformers_ls.tokens.boundaries import pieces
 from transformers_ls.tokens.counter import Counter
 from transformers_ls.tokens.frames import Kind
-from transformers_ls.tokens.remote import RemoteCounter, load_remote_counter
+from transformers_ls.tokens.pieces import unpack_pieces
+from transformers_ls.tokens.remote import RemoteCounter, counts_of, load_remote_counter
 from transformers_ls.tokens.special import SpecialTokens
 from transformers_ls.tokens.store import TokenizerStore
 from transformers_ls.tokens.tokenizers import load_counter
@@ -64,8 +64,10 @@ def test_all_answers_are_those_of_a_counter_in_this_process(folder: Path, counte
         for text in ("", *NASTY, "\n".join(texts[:500])):
             assert far.encode(text) == counter.encode(text)
             assert far.special_spans(text) == counter.special_spans(text)
-        assert far.count_many([]) == far.pieces([]) == []
-        assert pieces(far, NASTY[6]) == pieces(counter, NASTY[6])
+        assert far.count_many([]) == []
+        for text in NASTY:
+            assert far.pieces(text) == counter.pieces(text)
+            assert far.pieces(text, 1, 3, 2) == counter.pieces(text, 1, 3, 2)
     finally:
         far.close()
 
@@ -115,6 +117,44 @@ def test_killed_at_any_moment_it_answers_all_the_same(far: RemoteCounter, tiny: 
         result for result in results if "ended while it worked" in str(result)
     }
     assert far.count_many(texts) == expected
+
+
+@pytest.mark.skipif(os.name == "nt", reason="its pipes cannot say that they are full")
+def test_what_is_begun_never_waits(far: RemoteCounter, tiny: Path) -> None:
+    """A process that is stopped reads nothing: the pipe fills, and still nobody is held up."""
+    near = load_counter(tiny)
+    texts = [*generated(300, seed=3)]
+    expected = near.count_many(texts)
+    assert far.pid is not None
+    os.kill(far.pid, signal.SIGSTOP)
+    answers = [far.begin_count(texts) for _ in range(200)]
+    begun = [answer for answer in answers if answer is not None]
+    # The last one to begin found no room for all of it; those after it would have had to wait.
+    assert 1 < len(begun) < len(answers)
+    assert not any(answer.done() for answer in begun)
+    os.kill(far.pid, signal.SIGCONT)
+    for answer in begun:
+        assert counts_of(answer.result(30)) == expected
+    assert far.count_many(texts) == expected
+    later = far.begin_pieces("The quick brown fox.", 4, 9)
+    assert later is not None
+    assert unpack_pieces(later.result(30), far.special_tokens) == near.pieces(
+        "The quick brown fox.", 4, 9
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs signals")
+def test_what_is_begun_fails_when_the_process_ends(far: RemoteCounter) -> None:
+    assert far.pid is not None
+    os.kill(far.pid, signal.SIGSTOP)
+    answer = far.begin_count(["some words"])
+    assert answer is not None
+    os.kill(far.pid, signal.SIGKILL)
+    with pytest.raises(counting_process.ProcessEndedError):
+        answer.result(30)
+    assert far.begin_count(["some words"]) is None
+    assert far.count("some words") > 0
+    assert far.begin_count(["some words"]) is not None
 
 
 def test_a_text_that_ends_the_process_twice_is_an_error(
@@ -220,7 +260,7 @@ def test_the_front_does_not_load_the_libraries(tiny: Path) -> None:
         "import pathlib, sys\n"
         "from transformers_ls.tokens.remote import load_remote_counter\n"
         "counter = load_remote_counter(pathlib.Path(sys.argv[1]))\n"
-        "counter.encode('some text'); counter.count('some text'); counter.pieces([1])\n"
+        "counter.encode('some text'); counter.count('some text'); counter.pieces('text')\n"
         "print(*{'tokenizers', 'fastokens', 'gigatoken', 'numpy'} & {*sys.modules})\n"
     )
     done = subprocess.run(

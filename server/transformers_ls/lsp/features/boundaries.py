@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from transformers_ls.text.document import Document
     from transformers_ls.text.regions import Region, Regions
     from transformers_ls.text.snapshot import PositionEncoding
-    from transformers_ls.tokens.boundaries import Piece
     from transformers_ls.tokens.counter import Counter
+    from transformers_ls.tokens.pieces import Piece
 
 _AT_MOST = 20_000
 _KINDS = {"text": 0, "byte": 1, "special": 2}

@@ -11,7 +11,7 @@ from lsprotocol import types
 from transformers_ls.errors import TransformersLsError
 from transformers_ls.lsp.counting import (
     Counted,
-    count_texts,
+    Counting,
     display_name,
     format_tokens,
     format_window,
@@ -19,9 +19,8 @@ from transformers_ls.lsp.counting import (
 from transformers_ls.lsp.documents import from_lsp_position, to_lsp_range
 from transformers_ls.lsp.features.template_words import hover_on_word
 from transformers_ls.lsp.markdown import escape
-from transformers_ls.lsp.token_at import token_at
+from transformers_ls.lsp.token_at import TokenAt
 from transformers_ls.text.document import Document
-from transformers_ls.text.snapshot import Slice, Snapshot
 
 if TYPE_CHECKING:
     from transformers_ls.lsp.server import TransformersServer
@@ -48,15 +47,19 @@ def register(server: TransformersServer) -> None:
         offset = document.snapshot.offset_at(from_lsp_position(params.position), encoding)
         if (word := await hover_on_word(server, document, offset)) is not None:
             return word
-        region = (await server.analyses.regions(document, offset, offset)).at(offset)
-        texts: list[str | Slice | Snapshot] = [document.snapshot]
+        windows = settings.context_windows
+        models = settings.tokenizers
+        # The processes count what is new of the document while the region is looked for.
+        whole = Counting(server, models, [document.snapshot], windows=windows)
+        region = await server.analyses.region_at(document, offset)
+        here = None
         if region is not None:
-            texts.insert(0, region.body)
-        counted, token = await asyncio.gather(
-            count_texts(server, settings.tokenizers, texts, windows=settings.context_windows),
-            token_at(server, document, region, offset) if settings.hover.token else _nothing(),
-        )
-        parts = [_title(region), token, _table(counted, region)]
+            here = Counting(server, models, [region.body], windows=windows)
+        token = TokenAt(server, document, region, offset) if settings.hover.token else None
+        counted = await whole.counted()
+        regional = await here.counted() if here is not None else []
+        line = await token.line() if token is not None else ""
+        parts = [_title(region), line, _table(counted, regional, region)]
         parts += _notes(counted, region)
         if region is not None and (
             region.kind == "message" or await _in_transcript(server, document, region, offset)
@@ -82,10 +85,6 @@ async def _in_transcript(
     return any(chat.start <= offset <= chat.end for chat in chats)
 
 
-async def _nothing() -> str:
-    return ""
-
-
 def _title(region: Region | None) -> str:
     if region is None:
         return "**document**"
@@ -93,21 +92,22 @@ def _title(region: Region | None) -> str:
     return f"**{region.kind}**{label}"
 
 
-def _table(counted: list[Counted], region: Region | None) -> str:
+def _table(counted: list[Counted], regional: list[Counted], region: Region | None) -> str:
     here = region is not None
     rows = [
         f"| tokenizer |{' here |' if here else ''} document | context window |",
         f"| :-- |{' --: |' if here else ''} --: | :-- |",
     ]
-    for item in counted:
+    parts: list[Counted | None] = [*regional] or [None] * len(counted)
+    for item, part in zip(counted, parts, strict=True):
         name = escape(display_name(item.model))
-        if not item.ready:
+        if not item.ready or (part is not None and not part.ready):
             rows.append(f"| {name} |{' … |' if here else ''} … | {escape(_state(item))} |")
             continue
-        cells = [format_tokens(item.tokens[-1], exact=item.exact)]
-        if region is not None:
-            cells.insert(0, format_tokens(item.tokens[0], exact=item.exact and region.exact))
-        share = format_window(item.tokens[-1], item.window.tokens)
+        cells = [format_tokens(item.tokens[0], exact=item.exact)]
+        if part is not None and region is not None:
+            cells.insert(0, format_tokens(part.tokens[0], exact=part.exact and region.exact))
+        share = format_window(item.tokens[0], item.window.tokens)
         rows.append(f"| {name} | {' | '.join(cells)} | {share} |")
     return "\n".join(rows)
 

@@ -8,14 +8,25 @@ from functools import cache, partial
 from transformers_ls.text.regions import cuts
 from transformers_ls.text.regions.index import PieceRegions, Regions
 from transformers_ls.text.regions.model import Found, Region, region_at
-from transformers_ls.text.regions.pieces import Pieces, Reader
+from transformers_ls.text.regions.pieces import Reader, pieces_of
 from transformers_ls.text.regions.sections import SectionRegions
 from transformers_ls.text.snapshot import Snapshot
+from transformers_ls.text.steps import Steps, run
 
-__all__ = ["LARGEST", "Region", "Regions", "find_regions", "region_at", "regions_of"]
+__all__ = [
+    "LARGEST",
+    "Region",
+    "Regions",
+    "find_regions",
+    "region_at",
+    "regions_of",
+    "regions_steps",
+]
 
 LARGEST = 1 << 24
 """A document of more code points is counted as a whole; no regions are looked for in it."""
+_SLOW = 16
+"""How many times as long as tree-sitter the slowest reader of a whole text takes, that of YAML."""
 _WIDEST_ROW = 1 << 22
 """Rows of a dataset are longer than paragraphs; a longer one than this is not understood."""
 
@@ -25,7 +36,7 @@ def regions_of(language_id: str, snapshot: Snapshot, base: Regions | None = None
 
     Never fails on half-typed text. Without a base it takes up to 0.1 s a megabyte, in which other
     threads can run, and about 0.3 s more for each megabyte that is then asked for; after an edit,
-    milliseconds. Call it, and `Regions.prepare`, in a thread.
+    milliseconds.
 
     Args:
         language_id: As the editor names it; JSON Lines is `jsonl`, whatever the editor says.
@@ -33,13 +44,21 @@ def regions_of(language_id: str, snapshot: Snapshot, base: Regions | None = None
         base: The regions of another version of the same document, older or newer: what the two
             texts have in common is not looked at again.
     """
+    return run(regions_steps(language_id, snapshot, base))
+
+
+def regions_steps(
+    language_id: str, snapshot: Snapshot, base: Regions | None = None
+) -> Steps[Regions]:
+    """Do what `regions_of` does, in steps."""
     if len(snapshot) > LARGEST:
         return Regions([])
     how = _how(language_id.lower())
     if not isinstance(how, Reader):
+        yield len(snapshot) * _SLOW
         return Regions(how(snapshot.text))
     known = base.pieces if isinstance(base, PieceRegions) and base.pieces.reader is how else None
-    pieces = Pieces(how, snapshot, known)
+    pieces = yield from pieces_of(how, snapshot, known)
     return SectionRegions(pieces) if how.sections else PieceRegions(pieces)
 
 

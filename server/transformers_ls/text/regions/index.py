@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from transformers_ls.text.regions.model import Region, region_at
 from transformers_ls.text.regions.pieces import Pieces
+from transformers_ls.text.steps import Steps, run
 
 __all__ = ["PieceRegions", "Regions"]
+
+_COMPARING = 4
+"""Regions that are looked at in the time in which a parser reads a character."""
 
 
 class Regions:
@@ -27,19 +30,25 @@ class Regions:
 
     def at(self, offset: int) -> Region | None:
         """Return the innermost region that holds an offset; its very end is still in it."""
-        return region_at(self.all(), offset)
+        return run(self.at_steps(offset))
 
     def between(self, start: int, end: int) -> Sequence[Region]:
         """Return the regions whose anchor lies from `start` to `end`, both included."""
-        return [region for region in self.all() if start <= region.anchor <= end]
+        return run(self.between_steps(start, end))
 
-    def prepare(self, start: int = 0, end: int | None = None) -> None:
-        """Do what the other methods would do first, so that they are fast; call it in a thread.
+    def at_steps(self, offset: int) -> Steps[Region | None]:
+        """Do what `at` does, in steps."""
+        yield len(self._regions) // _COMPARING
+        return region_at(self._regions, offset)
 
-        Args:
-            start: Where `at` or `between` will be asked for.
-            end: The end of that place; None is the whole text.
-        """
+    def between_steps(self, start: int, end: int) -> Steps[Sequence[Region]]:
+        """Do what `between` does, in steps."""
+        yield len(self._regions) // _COMPARING
+        return [region for region in self._regions if start <= region.anchor <= end]
+
+    def read_steps(self) -> Steps[None]:
+        """Do what any question may do first, in steps, so that answers are fast afterwards."""
+        yield from ()
 
 
 class PieceRegions(Regions):
@@ -56,27 +65,31 @@ class PieceRegions(Regions):
             for region in self.pieces.regions(index)
         ]
 
-    def at(self, offset: int) -> Region | None:
-        """Return the innermost region that holds an offset; its very end is still in it."""
-        near = self.pieces.span(offset, offset)
-        return region_at(
-            [region for index in near for region in self.pieces.regions(index)], offset
-        )
+    def at_steps(self, offset: int) -> Steps[Region | None]:
+        """Do what `at` does, in steps."""
+        near = yield from self._near(offset, offset)
+        return region_at(near, offset)
 
-    def between(self, start: int, end: int) -> Sequence[Region]:
-        """Return the regions whose anchor lies from `start` to `end`, both included."""
-        return [
-            region
-            for index in self.pieces.span(start, end)
-            for region in self.pieces.regions(index)
-            if start <= region.anchor <= end
-        ]
+    def between_steps(self, start: int, end: int) -> Steps[Sequence[Region]]:
+        """Do what `between` does, in steps."""
+        near = yield from self._near(start, end)
+        return [region for region in near if start <= region.anchor <= end]
 
-    def prepare(self, start: int = 0, end: int | None = None) -> None:
-        """Read the pieces of a place; see `Regions.prepare`."""
-        end = len(self.pieces.snapshot) if end is None else end
+    def read_steps(self) -> Steps[None]:
+        """Do what any question may do first, in steps, so that answers are fast afterwards."""
+        for index in range(len(self.pieces.rows)):
+            yield from self._read(index)
+
+    def _near(self, start: int, end: int) -> Steps[list[Region]]:
+        found: list[Region] = []
         for index in self.pieces.span(start, end):
-            if not self.pieces.rows[index].was_read:
-                self.pieces.found(index)
-                # The event loop's thread may want the interpreter.
-                time.sleep(0)
+            yield from self._read(index)
+            found += self.pieces.regions(index)
+        return found
+
+    def _read(self, index: int) -> Steps[None]:
+        """Read a piece that was not read yet."""
+        piece = self.pieces.rows[index]
+        if not piece.was_read:
+            yield piece.size
+            self.pieces.found(index)

@@ -7,18 +7,19 @@ touched are taken over as they are.
 
 from __future__ import annotations
 
-import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import pairwise
 from zlib import crc32
 
 from transformers_ls.text.difference import change_between
-from transformers_ls.text.regions.model import Found, Region
+from transformers_ls.text.regions.model import Found, Heading, Region
 from transformers_ls.text.snapshot import Slice, Snapshot
+from transformers_ls.text.steps import Steps
 
-__all__ = ["LONG", "Piece", "Pieces", "Reader"]
+__all__ = ["LONG", "Piece", "Pieces", "Reader", "pieces_of"]
 
 WINDOW = 2048
 """How much text is looked at for the end of a piece; more only when there is no cut in it."""
@@ -28,6 +29,10 @@ _LEAST = WINDOW // 4
 _SEEN = 64
 _ROW = 1024
 """How much after and, at most, before a cut decides whether it is taken."""
+_CUTTING = 8
+"""How many times as fast as it is parsed a text is searched for cuts, to be on the safe side."""
+_BLOCKS = 512
+"""How many blocks are remembered by their text: those around the cursor, and some more."""
 LONG = 1024
 """A longer body that stands in the source as it is becomes a slice."""
 
@@ -68,7 +73,7 @@ class Piece:
         """Return what is in the piece, which stands at `start`; places are relative to it."""
         if self._found is None:
             text = snapshot.slice(start, start + self.size)
-            found = reader.read(text)
+            found = _read(reader, text)
             regions = [_without_long_body(region, text) for region in found.regions]
             self._spans = [span for _, span in regions]
             # Last, since another thread that sees it takes all of it for done.
@@ -83,6 +88,13 @@ class Piece:
             for region, span in zip(found, self._spans, strict=True)
         ]
 
+    def adopt(self, other: Piece) -> None:
+        """Take over what is in another piece, which has the same text."""
+        found = other._found
+        if found is not None:
+            self._spans = other._spans
+            self._found = found
+
     @property
     def was_read(self) -> bool:
         """Whether `found` returns at once."""
@@ -96,26 +108,20 @@ class Piece:
 
 
 class Pieces:
-    """All pieces of one snapshot.
+    """All pieces of one snapshot; made by `pieces_of`.
 
     Args:
         reader: How the language is cut.
         snapshot: The text.
-        base: The pieces of another version of the same document, cut by the same reader.
     """
 
-    def __init__(self, reader: Reader, snapshot: Snapshot, base: Pieces | None = None) -> None:
+    def __init__(self, reader: Reader, snapshot: Snapshot) -> None:
         self.reader = reader
         self.snapshot = snapshot
         self.starts: list[int] = []
         self.rows: list[Piece] = []
-        if base is None:
-            self._cut(None, 0, 0)
-            return
-        change = change_between(base.snapshot, snapshot)
-        kept = base.untouched(change.start)
-        self.starts, self.rows = base.starts[:kept], base.rows[:kept]
-        self._cut(base, bisect_left(base.starts, change.old_end), change.new_end - change.old_end)
+        self._farthest = 0
+        """No piece has seen more of the text."""
 
     def index_at(self, offset: int) -> int:
         """Return the number of the piece that holds an offset; -1 when there is none."""
@@ -140,40 +146,84 @@ class Pieces:
         """Return how many pieces end, and were cut, without a look at the text from `change` on."""
         count = first = bisect_left(self.starts, change)
         for index in range(first - 1, -1, -1):
-            if self.starts[index] + self.reader.widest + WINDOW < change:
+            if self.starts[index] + self._farthest < change:
                 break
             if self.starts[index] + self.rows[index].seen >= change:
                 count = index
         return count
 
-    def _cut(self, base: Pieces | None, first: int, moved: int) -> None:
-        """Cut what is left of the text, until a cut of the base after number `first` is met."""
-        at = self.starts[-1] + self.rows[-1].size if self.rows else 0
-        while at < len(self.snapshot):
-            if base is not None:
-                met = bisect_left(base.starts, at - moved, first)
-                if met < len(base.starts) and base.starts[met] == at - moved:
-                    self.starts += [start + moved for start in base.starts[met:]]
-                    self.rows += base.rows[met:]
-                    return
-            piece = _piece_at(self.snapshot, at, self.reader)
-            self.starts.append(at)
-            self.rows.append(piece)
-            at += piece.size
-            # The event loop's thread may want the interpreter.
-            time.sleep(0)
+    def keep(self, base: Pieces, count: int) -> None:
+        """Take over the first pieces of another version."""
+        self.starts, self.rows = base.starts[:count], base.rows[:count]
+        self._farthest = base._farthest
+
+    def meet(self, base: Pieces, moved: int, first: int) -> bool:
+        """Take over the rest of another version, if a piece from `first` on starts at our end."""
+        end = self.end
+        met = bisect_left(base.starts, end - moved, first)
+        if met == len(base.starts) or base.starts[met] != end - moved:
+            return False
+        self.starts += [start + moved for start in base.starts[met:]]
+        self.rows += base.rows[met:]
+        return True
+
+    def add(self, piece: Piece) -> None:
+        """Add a piece at the end."""
+        self.starts.append(self.end)
+        self.rows.append(piece)
+        self._farthest = max(self._farthest, piece.seen)
+
+    @property
+    def end(self) -> int:
+        """Where the next piece starts."""
+        return self.starts[-1] + self.rows[-1].size if self.rows else 0
+
+    def piece_from(self, start: int) -> Piece | None:
+        """Return the piece that starts at a place."""
+        index = bisect_left(self.starts, start)
+        return self.rows[index] if self.starts[index : index + 1] == [start] else None
 
 
-def _piece_at(snapshot: Snapshot, start: int, reader: Reader) -> Piece:
+def pieces_of(reader: Reader, snapshot: Snapshot, base: Pieces | None = None) -> Steps[Pieces]:
+    """Cut a text.
+
+    Args:
+        reader: How the language is cut.
+        snapshot: The text.
+        base: The pieces of another version of the same document, cut by the same reader.
+    """
+    pieces = Pieces(reader, snapshot)
+    change = None
+    if base is not None:
+        change = change_between(base.snapshot, snapshot)
+        pieces.keep(base, base.untouched(change.start))
+    while (at := pieces.end) < len(snapshot):
+        if base is not None and change is not None:
+            moved = change.new_end - change.old_end
+            if pieces.meet(base, moved, bisect_left(base.starts, change.old_end)):
+                break
+        piece = yield from _piece_at(snapshot, at, reader)
+        if base is not None and change is not None and at + piece.size <= change.start:
+            known = base.piece_from(at)
+            # Cut anew, since what follows has changed, and yet the same.
+            if known is not None and known.size == piece.size:
+                piece.adopt(known)
+        pieces.add(piece)
+    return pieces
+
+
+def _piece_at(snapshot: Snapshot, start: int, reader: Reader) -> Steps[Piece]:
     left = len(snapshot) - start
     if left <= WINDOW:
         return Piece(left, left)
+    yield WINDOW // _CUTTING
     text = snapshot.slice(start, start + WINDOW)
     cuts = [cut for cut in reader.cuts(text) if 0 < cut <= WINDOW - _SEEN]
     if cuts:
         return Piece(_chosen(text, cuts), WINDOW)
     before, size = WINDOW, 4 * WINDOW
     while before < min(left, reader.widest):
+        yield min(size, reader.widest) // _CUTTING
         text = snapshot.slice(start, start + min(size, reader.widest))
         cut = next((cut for cut in reader.cuts(text) if cut > before - _SEEN), 0)
         if 0 < cut <= len(text) - _SEEN:
@@ -203,6 +253,29 @@ def _chosen(text: str, cuts: list[int]) -> int:
         return crc32(text[begin : cuts[index] + _SEEN].encode("utf-8", "surrogatepass"))
 
     return cuts[min(range(first, len(cuts)), key=mixed)]
+
+
+def _read(reader: Reader, text: str) -> Found:
+    """Return what is in a piece, which is read block by block: a key changes only one of them."""
+    regions: list[Region] = []
+    headings: list[Heading] = []
+    for start, end in pairwise((0, *(cut for cut in reader.cuts(text) if cut), len(text))):
+        found = _read_block(reader.read, text[start:end])
+        regions += [_moved(region, start, region.body) for region in found.regions]
+        headings += [
+            Heading(one.start + start, one.level, one.title, one.anchor + start)
+            for one in found.headings
+        ]
+    return Found(regions, headings)
+
+
+@lru_cache(maxsize=_BLOCKS)
+def _read_known(read: Callable[[str], Found], text: str) -> Found:
+    return read(text)
+
+
+def _read_block(read: Callable[[str], Found], text: str) -> Found:
+    return _read_known(read, text) if len(text) <= WINDOW else read(text)
 
 
 def _without_long_body(region: Region, text: str) -> tuple[Region, tuple[int, int] | None]:

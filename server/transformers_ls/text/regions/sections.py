@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from transformers_ls.text.regions.index import PieceRegions
 from transformers_ls.text.regions.model import Heading, Region, in_document_order
 from transformers_ls.text.regions.pieces import LONG
 from transformers_ls.text.snapshot import Slice
+from transformers_ls.text.steps import Steps
 
 __all__ = ["SectionRegions"]
 
@@ -36,52 +36,43 @@ class SectionRegions(PieceRegions):
                 following[level] = start
         return in_document_order(regions)
 
-    def at(self, offset: int) -> Region | None:
-        """Return the innermost region that holds an offset; its very end is still in it."""
-        found = super().at(offset)
+    def at_steps(self, offset: int) -> Steps[Region | None]:
+        """Do what `at` does, in steps."""
+        found = yield from super().at_steps(offset)
         # Headings stand outside of fences, so a fence is inside of every section around it.
         if found is not None and offset < found.end:
             return found
-        for index, heading in self._headings_around(offset):
-            section = self._section(index, heading, self._next_heading(index, heading))
-            if offset < section.end:
-                return section
-            if offset == section.end and found is None:
-                found = section
-        return found
-
-    def between(self, start: int, end: int) -> Sequence[Region]:
-        """Return the regions whose anchor lies from `start` to `end`, both included."""
-        regions = list(super().between(start, end))
-        for index in self.pieces.span(start, end):
-            first = self.pieces.starts[index]
-            regions += [
-                self._section(index, heading, self._next_heading(index, heading))
-                for heading in self.pieces.found(index).headings
-                if start <= heading.anchor + first <= end
-            ]
-        return in_document_order(regions)
-
-    def prepare(self, start: int = 0, end: int | None = None) -> None:
-        """Read the pieces of a place, and those where its sections begin and end."""
-        super().prepare(start, end)
-        if end is not None:
-            self.at(start)
-            self.between(start, end)
-
-    def _headings_around(self, offset: int) -> Iterator[tuple[int, Heading]]:
-        """Yield the headings of the sections that an offset may be in, innermost first."""
         level = _DEEPEST + 1
         for index in range(self.pieces.index_at(offset), -1, -1):
             if level == 1:
-                return
-            if self._lowest_level(index) >= level:
+                break
+            yield from self._read(index)
+            if self.pieces.rows[index].lowest_level >= level:
                 continue
             first = self.pieces.starts[index]
             for heading in reversed(self.pieces.found(index).headings):
-                if heading.level < level and heading.start + first <= offset:
-                    level = heading.level
-                    yield index, heading
+                # The headings of the sections that the offset may be in, innermost first.
+                if heading.level >= level or heading.start + first > offset:
+                    continue
+                level = heading.level
+                following = yield from self._next_heading(index, heading)
+                section = self._section(index, heading, following)
+                if offset < section.end:
+                    return section
+                if offset == section.end and found is None:
+                    found = section
+        return found
+
+    def between_steps(self, start: int, end: int) -> Steps[Sequence[Region]]:
+        """Do what `between` does, in steps."""
+        regions = [*(yield from super().between_steps(start, end))]
+        for index in self.pieces.span(start, end):
+            first = self.pieces.starts[index]
+            for heading in self.pieces.found(index).headings:
+                if start <= heading.anchor + first <= end:
+                    following = yield from self._next_heading(index, heading)
+                    regions.append(self._section(index, heading, following))
+        return in_document_order(regions)
 
     def _section(self, index: int, heading: Heading, following: int) -> Region:
         snapshot = self.pieces.snapshot
@@ -92,24 +83,18 @@ class SectionRegions(PieceRegions):
         body = Slice(snapshot, start, end) if long else snapshot.slice(start, end)
         return Region("section", start, end, heading.title, body, anchor=anchor)
 
-    def _next_heading(self, index: int, heading: Heading) -> int:
+    def _next_heading(self, index: int, heading: Heading) -> Steps[int]:
         """Return where the heading stands that ends a heading's section."""
         for other in self.pieces.found(index).headings:
             if other.start > heading.start and other.level <= heading.level:
                 return self.pieces.starts[index] + other.start
         for later in range(index + 1, len(self.pieces.rows)):
-            if self._lowest_level(later) <= heading.level:
+            yield from self._read(later)
+            if self.pieces.rows[later].lowest_level <= heading.level:
                 headings = self.pieces.found(later).headings
                 first = next(other for other in headings if other.level <= heading.level)
                 return self.pieces.starts[later] + first.start
         return len(self.pieces.snapshot)
-
-    def _lowest_level(self, index: int) -> int:
-        piece = self.pieces.rows[index]
-        if not piece.was_read:
-            self.pieces.found(index)
-            time.sleep(0)
-        return piece.lowest_level
 
     def _content_end(self, start: int, end: int) -> int:
         """Return the end of a text without the white space that ends it."""
