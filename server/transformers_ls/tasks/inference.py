@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from transformers_ls.engines.base import Engine, Listeners, StageListener
+from transformers_ls.engines.base import Engine, EngineFacts, Listeners, StageListener
 from transformers_ls.errors import UsageError
 from transformers_ls.tasks.facts import RunFacts
 from transformers_ls.tasks.findings import Finding, Findings
@@ -55,10 +55,14 @@ class InferenceRun:
         self.facts.seconds = self.clock() - started
         self.facts.destination = self.engine.status().destination
 
+    def _add(self, measured: EngineFacts) -> None:
+        self.facts.add(measured)
+        self.facts.prompt_tokens += measured.prompt_tokens
+
     async def _ask(self) -> list[Finding]:
         engine, asked = self.engine, self.request
         model = asked.model
-        listeners: Listeners = {"on_stage": self.on_stage, "on_facts": self.facts.add}
+        listeners: Listeners = {"on_stage": self.on_stage, "on_facts": self._add}
         match asked.kind:
             case "text-classification":
                 classes = await engine.text_classification(asked.text, model=model, **listeners)

@@ -127,6 +127,7 @@ async def test_the_engine_is_asked_what_its_model_can(
     assert list(done.findings.items) == findings
     assert done.text == summary
     assert (done.facts.destination, done.facts.device) == ("this machine (scripted)", "cuda:0")
+    assert done.facts.prompt_tokens == 7
 
 
 async def test_sentiment_has_labels_for_models_without_any(tmp_path):
