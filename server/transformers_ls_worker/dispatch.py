@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from transformers_ls_worker import wire
 from transformers_ls_worker.device import Placement
-from transformers_ls_worker.failures import RunError
 from transformers_ls_worker.generation import generate
+from transformers_ls_worker.inference import infer
 from transformers_ls_worker.loop import Request
 from transformers_ls_worker.memory import DeviceMemory
 from transformers_ls_worker.models import Models
@@ -29,10 +29,11 @@ class Dispatcher:
         self, request: Request, send: Callable[[wire.FromWorker], None], turn: Turn
     ) -> wire.Done:
         """Do a run; see `generate` for the arguments."""
-        if isinstance(request, wire.Infer):
-            raise RunError("internal", f"The worker cannot do {request.task} yet.")
         try:
-            done = generate(request, self._models, self._placement, send, turn)
+            if isinstance(request, wire.Infer):
+                done = infer(request, self._models, self._placement, send, turn)
+            else:
+                done = generate(request, self._models, self._placement, send, turn)
         finally:
             self._models.release(turn)
         return replace(done, memory_bytes=self._memory.peak())

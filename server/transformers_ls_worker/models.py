@@ -7,10 +7,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from transformers_ls_worker.device import Placement
 from transformers_ls_worker.failures import RunAborted, RunError
+from transformers_ls_worker.heads import Head, load_head
 from transformers_ls_worker.load_failures import load_error
 from transformers_ls_worker.loading import LoadedModel, load
 from transformers_ls_worker.memory import DeviceMemory, gibibytes, parameters_that_fit, share
@@ -24,8 +25,11 @@ __all__ = ["Models", "Tell"]
 Tell: TypeAlias = Callable[[int, int], None]
 """Told how many bytes of a model are loaded, and how many it has."""
 
-_Name: TypeAlias = tuple[Path, Path | None]
-"""A model and the adapter on it."""
+
+class _Name(NamedTuple):
+    path: Path
+    adapter: Path | None
+    head: Head | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,12 @@ class Models:
         """Whether a run waits for the end of others, so that their models can leave."""
 
     def get(
-        self, path: Path, tell: Tell, turn: Turn, adapter: Path | None = None
+        self,
+        path: Path,
+        tell: Tell,
+        turn: Turn,
+        adapter: Path | None = None,
+        head: Head | None = None,
     ) -> tuple[LoadedModel, float]:
         """Return the model of a folder or GGUF file, loading it if need be.
 
@@ -67,6 +76,7 @@ class Models:
             tell: Told how far the loading is.
             turn: Lets others compute while the model loads; an abort ends that.
             adapter: The folder of a PEFT adapter to put on it.
+            head: What it must be trained for, if not for generating text.
 
         Returns:
             The model, and the seconds that loading took: 0 when it was in memory.
@@ -75,7 +85,7 @@ class Models:
             RunAborted: The run was aborted.
             RunError: The model cannot be loaded, or does not fit.
         """
-        name = path, adapter
+        name = _Name(path, adapter, head)
         # One model loads at a time: two would need their room at once, and may be the same. And no
         # run begins with a model that has to leave as soon as nobody uses it.
         while self._loading and (self._crowded or self._here(name) is None):
@@ -102,12 +112,13 @@ class Models:
 
     def _here(self, name: _Name) -> LoadedModel | None:
         entry = self._entries.get(name)
-        return entry.loaded if entry is not None and entry.version == fingerprint(*name) else None
+        version = fingerprint(name.path, name.adapter)
+        return entry.loaded if entry is not None and entry.version == version else None
 
     def _load(self, name: _Name, tell: Tell, turn: Turn) -> LoadedModel:
         # What was installed anew in its place is another model.
         self._entries.pop(name, None)
-        version, need = fingerprint(*name), self._need(name)
+        version, need = fingerprint(name.path, name.adapter), self._need(name)
         tell(0, need)
         spread = self._make_room(name, need, turn)
         try:
@@ -123,7 +134,8 @@ class Models:
 
     def _need(self, name: _Name) -> int:
         itemsize = self._placement.dtype.itemsize
-        return sum(weights_bytes(path, itemsize) for path in name if path is not None)
+        paths = filter(None, (name.path, name.adapter))
+        return sum(weights_bytes(path, itemsize) for path in paths)
 
     def _try(self, name: _Name, need: int, tell: Tell, turn: Turn, *, spread: bool) -> LoadedModel:
         def check() -> None:
@@ -134,9 +146,11 @@ class Models:
         def tell_percent(percent: int) -> None:
             tell(need * percent // 100, need)
 
-        path, adapter = name
+        path, adapter, head = name
         try:
             with progress(tell_percent, check):
+                if head is not None:
+                    return load_head(path, head, self._placement)
                 return load(path, self._placement, adapter, spread=spread)
         except RunAborted:
             self._memory.give_back()
@@ -214,7 +228,7 @@ class Models:
         fits = parameters_that_fit(room, placement)
         return RunError(
             "out-of-memory",
-            f"{name[0].name} takes {gibibytes(need)} in {placement.dtype_name}, but models can take "
+            f"{name.path.name} takes {gibibytes(need)} in {placement.dtype_name}, but models can take "
             f"no more than {gibibytes(max(0, room))} of {placement.device} now.",
             f"A model of up to about {fits} parameters would fit; or close what else uses the "
             "memory.",

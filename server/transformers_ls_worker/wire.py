@@ -14,7 +14,7 @@ front                                     worker
   │ ◄────────────────── Stage(run_id, …) *   │   loading 10 %, loading 60 % …
   │ ◄────────────────── Delta(run_id, …) *   │
   │ ◄───────────────── RowEnd(run_id, …) *   │   one for each prompt of a batch
-  │ ◄───────────────── Output(run_id, …) *   │   one for each text of an `Infer`
+  │ ◄───────────────── Output(run_id, …) *   │   one or more for each text of an `Infer`
   │ ── Abort(run_id) ──────────────────────► │   any time, also for a run that waits
   │ ◄── Done(run_id, …) or Failed(run_id, …) │   exactly one of them ends each run
   │ ── Shutdown ───────────────────────────► │   or the end of its standard input
@@ -70,7 +70,9 @@ FailureCode = Literal[
     "model-not-found",
     "model-broken",
     "language-unknown",
+    "model-unfit",
     "weights-refused",
+    "text-unfit",
     "prompt-too-long",
     "out-of-memory",
     "internal",
@@ -144,12 +146,17 @@ class Generate:
 
 @dataclass(frozen=True, slots=True)
 class Infer:
-    """Front to worker: say something of texts, one `Output` for each."""
+    """Front to worker: say something of texts.
+
+    A text may be longer than the model's window: it is read by windows that overlap, and what they
+    say is put together. Places in a text are counted in code points.
+    """
 
     kind: ClassVar[str] = "infer"
     run_id: str
     model: str
-    """Absolute path of the model's folder."""
+    """Absolute path of the model's folder. For `zero-shot-classification` it may be one that
+    generates text, also a `.gguf` file: then the likelihood of each label decides."""
     task: InferTask
     texts: tuple[str, ...]
     labels: tuple[str, ...] = ()
@@ -158,11 +165,13 @@ class Infer:
     """Whether several labels may be true: each is then scored by itself."""
     hypothesis: str = ""
     """The sentence that holds a label at `{}`, for `zero-shot-classification`; empty for the
-    default, "This example is {}."."""
+    model's default."""
     question: str = ""
     """For `question-answering`, whose texts are the contexts."""
     top_k: int | None = None
     """How many answers to a text at most; None for the task's own number."""
+    adapter: str = ""
+    """Absolute path of a PEFT adapter's folder, put on the model; empty for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +248,7 @@ class RowEnd:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Worker to front: what was found about one text of an `Infer`."""
+    """Worker to front: what was found about one text of an `Infer`; a long list comes in parts."""
 
     kind: ClassVar[str] = "output"
     run_id: str

@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypedDict, Unpack
 
 if TYPE_CHECKING:
-    from huggingface_hub import ChatCompletionStreamOutput, TextGenerationStreamOutput
+    from huggingface_hub import (
+        ChatCompletionStreamOutput,
+        FillMaskOutputElement,
+        QuestionAnsweringOutputElement,
+        TextClassificationOutputElement,
+        TextGenerationStreamOutput,
+        TokenClassificationOutputElement,
+        ZeroShotClassificationOutputElement,
+    )
 
 __all__ = [
     "BatchItem",
@@ -20,6 +28,7 @@ __all__ = [
     "EngineState",
     "EngineStatus",
     "FactsListener",
+    "Listeners",
     "Options",
     "Prompt",
     "Stage",
@@ -120,11 +129,23 @@ class BatchItem:
     completion_tokens: int = 0
 
 
+class Listeners(TypedDict, total=False):
+    """Who is told of a run that says something of a text; both are ours alone."""
+
+    on_stage: StageListener | None
+    """Told what the run waits for, and how far it is."""
+    on_facts: FactsListener | None
+    """Told what the run took, once, when it ends."""
+
+
 class Engine(Protocol):
     """Runs models. All methods raise the errors of `transformers_ls.errors`.
 
     Closing the returned iterator early (`aclose`), or cancelling the task that awaits it, stops the
-    compute within one decode step.
+    compute within one decode step, or within one layer of a model that generates nothing.
+
+    Those that say something of a text take any length: what the model's window does not hold is
+    read by windows that overlap. They count places in it in code points.
     """
 
     def chat_completion(
@@ -162,6 +183,83 @@ class Engine(Protocol):
         This one is ours: the client has no batches. The items of the rows come mixed as they are
         computed, those of one row in order.
         """
+        ...
+
+    async def text_classification(
+        self,
+        text: str,
+        *,
+        model: str,
+        top_k: int | None = None,
+        **listeners: Unpack[Listeners],
+    ) -> list[TextClassificationOutputElement]:
+        """Score a classifier's own labels, the likeliest first.
+
+        A model that generates text knows one question only: positive, neutral or negative?
+        """
+        ...
+
+    async def zero_shot_classification(
+        self,
+        text: str,
+        candidate_labels: Sequence[str],
+        *,
+        model: str,
+        multi_label: bool = False,
+        hypothesis_template: str | None = None,
+        **listeners: Unpack[Listeners],
+    ) -> list[ZeroShotClassificationOutputElement]:
+        """Score any labels, the likeliest first, by a model for entailment or one that generates.
+
+        Args:
+            text: What to label.
+            candidate_labels: What to choose from.
+            model: Its name.
+            multi_label: Whether several may be true: each is then scored by itself.
+            hypothesis_template: A sentence about the text that holds a label at `{}`.
+            listeners: Who is told of the run.
+        """
+        ...
+
+    async def token_classification(
+        self, text: str, *, model: str, **listeners: Unpack[Listeners]
+    ) -> list[TokenClassificationOutputElement]:
+        """Find named entities in their order; `word` is as the text has it."""
+        ...
+
+    async def question_answering(
+        self,
+        question: str,
+        context: str,
+        *,
+        model: str,
+        top_k: int | None = None,
+        **listeners: Unpack[Listeners],
+    ) -> list[QuestionAnsweringOutputElement]:
+        """Find the passages that answer a question, the likeliest first; one by default."""
+        ...
+
+    async def fill_mask(
+        self,
+        text: str,
+        *,
+        model: str,
+        targets: Sequence[str] | None = None,
+        top_k: int | None = None,
+        **listeners: Unpack[Listeners],
+    ) -> list[FillMaskOutputElement]:
+        """Find what may stand in place of the one mask in a text (`[MASK]` or `<mask>`)."""
+        ...
+
+    async def sentence_similarity(
+        self,
+        sentence: str,
+        other_sentences: Sequence[str],
+        *,
+        model: str,
+        **listeners: Unpack[Listeners],
+    ) -> list[float]:
+        """Return how alike a text and each of others are: the cosine of their vectors."""
         ...
 
     def status(self) -> EngineStatus:

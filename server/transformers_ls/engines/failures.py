@@ -9,6 +9,7 @@ from transformers_ls.errors import (
     EngineError,
     EngineUnavailableError,
     ModelBrokenError,
+    ModelError,
     ModelNotFoundError,
     TransformersLsError,
     UsageError,
@@ -22,7 +23,9 @@ _ERRORS: dict[str, type[TransformersLsError]] = {
     "packages-missing": EngineUnavailableError,
     "model-not-found": ModelNotFoundError,
     "model-broken": ModelBrokenError,
+    "model-unfit": ModelError,
     "weights-refused": ModelBrokenError,
+    "text-unfit": UsageError,
     "prompt-too-long": UsageError,
 }
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 from transformers_ls.engines import outputs
 from transformers_ls.engines.base import BatchItem, Options, Prompt
-from transformers_ls.engines.worker_host import Answer, HostOptions, WorkerHost
+from transformers_ls.engines.inference import InferenceHost
+from transformers_ls.engines.worker_host import Answer, HostOptions
 from transformers_ls.errors import UsageError
 from transformers_ls_worker import wire
 
@@ -28,7 +29,7 @@ RenderChat: TypeAlias = Callable[[Path, Sequence[Mapping[str, Any]]], Awaitable[
 """Renders messages with the template of the model in a folder, generation prompt included."""
 
 
-class LocalEngine(WorkerHost):
+class LocalEngine(InferenceHost):
     """Runs models on this machine's best device; a few runs share it by turns.
 
     Args:
