@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from transformers_ls_worker import wire
 from transformers_ls_worker.device import Placement
+from transformers_ls_worker.failures import is_out_of_memory
 from transformers_ls_worker.generation import generate
 from transformers_ls_worker.inference import infer
 from transformers_ls_worker.loop import Request
-from transformers_ls_worker.memory import DeviceMemory
+from transformers_ls_worker.memory import DeviceMemory, shortage
 from transformers_ls_worker.models import Models
 from transformers_ls_worker.turns import Turn
 
@@ -29,11 +30,19 @@ class Dispatcher:
         self, request: Request, send: Callable[[wire.FromWorker], None], turn: Turn
     ) -> wire.Done:
         """Do a run; see `generate` for the arguments."""
+        done = model = None
         try:
             if isinstance(request, wire.Infer):
                 done = infer(request, self._models, self._placement, send, turn)
             else:
                 done = generate(request, self._models, self._placement, send, turn)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            model = self._models.used_by(turn)
         finally:
             self._models.release(turn)
+        if done is None:  # Out of the handler: the exception holds what filled the memory.
+            self._memory.give_back()
+            raise shortage(self._memory.free(), self._placement, model)
         return replace(done, memory_bytes=self._memory.peak())

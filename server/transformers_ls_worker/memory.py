@@ -12,8 +12,10 @@ from typing import Any
 import torch
 
 from transformers_ls_worker.device import Placement
+from transformers_ls_worker.failures import RunError
+from transformers_ls_worker.loading import LoadedModel
 
-__all__ = ["DeviceMemory", "gibibytes", "give_back", "parameters_that_fit", "share"]
+__all__ = ["DeviceMemory", "gibibytes", "give_back", "parameters_that_fit", "share", "shortage"]
 
 _SHARES = {"cuda": 0.9, "xpu": 0.9}
 _SHARED = 0.75
@@ -119,6 +121,40 @@ def parameters_that_fit(room: int, placement: Placement) -> str:
     # Rounded down to two digits: what is said to fit must fit.
     digits = 1 - math.floor(math.log10(count / unit))
     return f"{math.floor(count / unit * 10**digits) / 10**digits:g}{letter}"
+
+
+def shortage(free: int | None, placement: Placement, model: LoadedModel | None) -> RunError:
+    """Return what to tell a user whose run found too little memory beside the weights.
+
+    Args:
+        free: The bytes that are free now that the run has ended; None when nobody knows.
+        placement: What it ran on.
+        model: The model that it used.
+    """
+    said, hint = "There was not enough memory for this run", "Take a shorter text, a smaller model"
+    if free is not None:
+        said += f": beside the models, {gibibytes(max(0, free))} of {placement.device} are free"
+        if model is not None and (numbers := _numbers_per_token(model.model)):
+            # Half of it: the prompt's states and its scores need room as well.
+            tokens = max(0, free) // 2 // (numbers * placement.dtype.itemsize)
+            if model.window is None or tokens < model.window:
+                said_tokens = f"{tokens // 100 * 100:,}" if tokens >= 100 else str(tokens)
+                hint = f"Up to about {said_tokens} tokens of text would fit. {hint}"
+    return RunError("out-of-memory", f"{said}.", f"{hint}, or close what else uses the memory.")
+
+
+def _numbers_per_token(model: Any) -> int:
+    """Return how many numbers the keys and values of a token are; 0 when its config is silent."""
+    if not hasattr(config := getattr(model, "config", None), "get_text_config"):
+        return 0
+    config = config.get_text_config(decoder=True)
+    layers = getattr(config, "num_hidden_layers", None)
+    heads = getattr(config, "num_attention_heads", None)
+    width = getattr(config, "hidden_size", None)
+    if not (layers and heads and width):
+        return 0
+    size = getattr(config, "head_dim", None) or width // heads
+    return int(2 * layers * (getattr(config, "num_key_value_heads", None) or heads) * size)
 
 
 def gibibytes(count: int) -> str:

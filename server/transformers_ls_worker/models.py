@@ -18,7 +18,7 @@ from transformers_ls_worker.memory import DeviceMemory, gibibytes, parameters_th
 from transformers_ls_worker.model_files import check_adapter, check_files, fingerprint
 from transformers_ls_worker.progress import progress
 from transformers_ls_worker.turns import Turn
-from transformers_ls_worker.weights import weights_bytes
+from transformers_ls_worker.weights import tensor_bytes, weights_bytes
 
 __all__ = ["Models", "Tell"]
 
@@ -106,6 +106,11 @@ class Models:
         self._used[turn] = name
         return loaded, seconds
 
+    def used_by(self, turn: Turn) -> LoadedModel | None:
+        """Return the model that a run uses."""
+        entry = self._entries.get(self._used[turn]) if turn in self._used else None
+        return None if entry is None else entry.loaded
+
     def release(self, turn: Turn) -> None:
         """Let the model that a run used leave when another needs its room."""
         self._used.pop(turn, None)
@@ -143,21 +148,24 @@ class Models:
             if turn.aborted():
                 raise RunAborted
 
-        def tell_percent(percent: int) -> None:
-            tell(need * percent // 100, need)
-
         path, adapter, head = name
+        sizes = tensor_bytes(path, self._placement.dtype.itemsize) if path.is_dir() else {}
         try:
-            with progress(tell_percent, check):
+            with progress(lambda done: tell(done, need), check, sizes, need):
                 if head is not None:
                     return load_head(path, head, self._placement)
-                return load(path, self._placement, adapter, spread=spread)
+                loaded = load(path, self._placement, adapter, spread=spread)
         except RunAborted:
             self._memory.give_back()
             raise
         except Exception as error:
             self._memory.give_back()
             raise load_error(path, error) from error
+        # accelerate puts what no GPU has room for into the computer's memory, where a token takes
+        # seconds. Not seen on a machine with several GPUs: the tests have none.
+        if spread and {"cpu", "disk"} & set(map(str, loaded.model.hf_device_map.values())):
+            raise self._too_large(name, need, self._spread_room())
+        return loaded
 
     def _try_alone(
         self, name: _Name, need: int, tell: Tell, turn: Turn, *, spread: bool

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
-__all__ = ["weights_bytes"]
+__all__ = ["tensor_bytes", "weights_bytes"]
 
 _FLOATS = ("F64", "F32", "F16", "BF16")
 """Weights of these types are loaded as the type that the device computes in."""
@@ -27,8 +28,19 @@ def weights_bytes(path: Path, itemsize: int) -> int:
     """
     if path.is_file():
         return _gguf_weights(path) * itemsize
+    return sum(tensor_bytes(path, itemsize).values())
+
+
+def tensor_bytes(path: Path, itemsize: int) -> dict[str, int]:
+    """Return the same for each weight of a folder, by its name in the files.
+
+    A damaged file counts as one weight, by its own name.
+    """
     quantized = "quantization_config" in _json(path / "config.json")
-    return sum(_file_bytes(file, None if quantized else itemsize) for file in _files(path))
+    found: dict[str, int] = {}
+    for file in _files(path):
+        found |= _file_bytes(file, None if quantized else itemsize)
+    return found
 
 
 def _files(folder: Path) -> list[Path]:
@@ -42,8 +54,8 @@ def _files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.safetensors"))
 
 
-def _file_bytes(file: Path, itemsize: int | None) -> int:
-    total = 0
+def _file_bytes(file: Path, itemsize: int | None) -> dict[str, int]:
+    found: dict[str, int] = {}
     try:
         with file.open("rb") as stream:
             length = int.from_bytes(stream.read(8), "little")
@@ -52,16 +64,13 @@ def _file_bytes(file: Path, itemsize: int | None) -> int:
             if name == "__metadata__":
                 continue
             if itemsize is not None and tensor["dtype"] in _FLOATS:
-                count = itemsize
-                for size in tensor["shape"]:
-                    count *= size
-                total += count
+                found[name] = itemsize * math.prod(tensor["shape"])
             else:
                 begin, end = tensor["data_offsets"]
-                total += end - begin
+                found[name] = end - begin
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return file.stat().st_size if file.is_file() else 0
-    return total
+        return {file.name: file.stat().st_size if file.is_file() else 0}
+    return found
 
 
 def _gguf_weights(file: Path) -> int:

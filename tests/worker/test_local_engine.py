@@ -56,7 +56,9 @@ async def until(engine, state, runs=None):
     async with asyncio.timeout(120):
         changed = asyncio.Event()
         engine.on_change = changed.set
-        while engine.status().state != state or runs not in (None, len(engine._worker.runs)):
+        while engine.status().state != state or (
+            runs is not None and runs != len(engine._worker.runs)
+        ):
             await changed.wait()
             changed.clear()
 

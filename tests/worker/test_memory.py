@@ -1,8 +1,10 @@
 """Models stay while there is room, leave for others, and are refused with figures."""
 
+import itertools
 import json
 import threading
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,12 +13,15 @@ torch = pytest.importorskip("torch", reason="the worker's packages are not insta
 from tests.support.tiny_models import random_llama  # noqa: E402
 from tests.support.turns import AloneTurn  # noqa: E402
 from transformers_ls_worker import models as models_module  # noqa: E402
+from transformers_ls_worker import wire  # noqa: E402
 from transformers_ls_worker.device import Placement, keep_state  # noqa: E402
+from transformers_ls_worker.dispatch import Dispatcher  # noqa: E402
 from transformers_ls_worker.failures import RunAborted, RunError  # noqa: E402
 from transformers_ls_worker.memory import (  # noqa: E402
     DeviceMemory,
     gibibytes,
     parameters_that_fit,
+    shortage,
 )
 from transformers_ls_worker.models import Models  # noqa: E402
 from transformers_ls_worker.turns import Baton, RunTurn  # noqa: E402
@@ -165,23 +170,32 @@ def test_out_of_memory_while_loading(times, llama, gpt2, monkeypatch):
     assert len(calls) == 2
 
 
-def test_a_model_is_spread_only_when_one_device_is_too_small(llama, wide, monkeypatch):
+@pytest.mark.parametrize("places", [[0, 1], [0, "cpu"]])
+def test_a_model_is_spread_only_when_one_device_is_too_small(places, llama, wide, monkeypatch):
     asked = []
 
     def load(path, placement, adapter=None, *, spread=False):
         asked.append((path, spread))
-        return original(path, placement, adapter)
+        loaded = original(path, placement, adapter)
+        loaded.model.hf_device_map = dict(zip(("model.layers", "lm_head"), places, strict=True))
+        return loaded
 
     original = models_module.load
     monkeypatch.setattr(models_module, "load", load)
     models = small(llama, all_room=2 * weights_bytes(wide, 4))
     get(models, llama)
-    get(models, wide)
+    if "cpu" in places:
+        with pytest.raises(RunError, match="takes"):
+            get(models, wide)
+        assert not models._entries
+    else:
+        get(models, wide)
+        assert [name[0] for name in models._entries] == [wide]
     assert asked == [(llama, False), (wide, True)]
-    assert [name[0] for name in models._entries] == [wide]
     tight = small(llama, all_room=weights_bytes(wide, 4) - 100)
     with pytest.raises(RunError, match="takes"):
         get(tight, wide)
+    assert len(asked) == 2
 
 
 def test_a_run_that_waits_for_room_can_be_aborted(llama, wide):
@@ -246,3 +260,63 @@ def test_this_machine():
     del block
     memory.give_back()
     assert memory.free_of_all() is None
+
+
+def test_the_progress_is_of_bytes(wide, monkeypatch):
+    """Each weight counts for what it takes: the first two are those of all tokens, the largest."""
+    from transformers_ls_worker import progress as progress_module
+    from transformers_ls_worker.weights import tensor_bytes
+
+    monkeypatch.setattr(progress_module, "_TELL_SECONDS", 0)
+    told = []
+    models = Models(CPU)
+    models.get(wide, lambda *sizes: told.append(sizes), AloneTurn())
+    sizes = tensor_bytes(wide, 4)
+    total = sum(sizes.values())
+    assert {of for _, of in told} == {total}
+    done = [so_far for so_far, _ in told]
+    steps = [after - before for before, after in itertools.pairwise([*done[1:], total])]
+    assert done[:2] == [0, 0]
+    assert sorted(steps) == sorted(sizes.values())
+
+
+def test_a_run_without_memory_says_how_long_a_text_would_fit(llama, monkeypatch):
+    """Counted by what the keys and values of a token take in that model."""
+    dispatcher = Dispatcher(CPU)
+    model, _ = dispatcher._models.get(llama, lambda *_: None, AloneTurn())
+    monkeypatch.setattr(DeviceMemory, "free", lambda _: 300_000)
+
+    def fail(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(type(model.model), "forward", fail)
+    request = wire.Generate("r", str(llama), "The quick", max_new_tokens=5)
+    with pytest.raises(RunError) as raised:
+        dispatcher(request, lambda _: None, AloneTurn())
+    assert raised.value.code == "out-of-memory"
+    assert "0.0 GiB of cpu are free" in raised.value.message
+    # Two layers, two heads of eight numbers, a key and a value, four bytes: 256 bytes a token.
+    assert "about 500 tokens" in raised.value.hint
+    assert "tokens" not in shortage(300 * 2**30, CPU, model).hint
+    assert "smaller model" in shortage(None, CPU, None).hint
+
+
+def test_what_torch_holds_of_a_gpu_and_does_not_use_is_free(monkeypatch):
+    """With torch's functions replaced: there is no GPU in tests."""
+    gib = 2**30
+    free, reserved, allocated = {0: 10 * gib, 1: 70 * gib}, 6 * gib, 2 * gib
+    fakes = {
+        "device_count": lambda: 2,
+        "get_device_properties": lambda _: SimpleNamespace(total_memory=80 * gib),
+        "mem_get_info": lambda device: (free[device.index], 80 * gib),
+        "memory_reserved": lambda device: reserved if device.index == 0 else 0,
+        "memory_allocated": lambda device: allocated if device.index == 0 else 0,
+        "max_memory_allocated": lambda _: 5 * gib,
+    }
+    for name, fake in fakes.items():
+        monkeypatch.setattr(torch.cuda, name, fake)
+    memory = DeviceMemory(Placement(torch.device("cuda", 0), torch.bfloat16))
+    assert memory.total() == 80 * gib
+    assert memory.free() == 14 * gib
+    assert memory.free_of_all() == 84 * gib
+    assert memory.peak() == 5 * gib

@@ -49,7 +49,7 @@ async def test_a_hundred_runs_at_once(engine, llama):
     texts = await asyncio.gather(*map(one, range(100)))
     assert texts == [expected[number % len(PROMPTS)] for number in range(100)]
     # Nobody was passed by more than those that take turns with it, and a few that were quicker.
-    assert max(place - number for place, number in enumerate(ended)) <= 8
+    assert max(place - number for place, number in enumerate(ended)) <= 16
     assert engine.status().state == "idle"
 
 
@@ -67,8 +67,8 @@ async def test_a_short_run_ends_while_a_long_one_goes_on(engine, llama):
 async def test_company_does_not_change_what_a_seed_gives(engine, llama, gpt2):
     """Long enough that each one has several turns."""
     asked = [
-        {"folder": llama, "max_new_tokens": 400, "temperature": 1.3, "seed": 5},
-        {"folder": llama, "max_new_tokens": 400, "temperature": 1.3, "seed": 6},
+        {"folder": llama, "max_new_tokens": 800, "temperature": 1.3, "seed": 5},
+        {"folder": llama, "max_new_tokens": 800, "temperature": 1.3, "seed": 6},
         {"folder": gpt2, "max_new_tokens": 200, "temperature": 1.3, "seed": 5},
     ]
     alone = [await text(engine, **options) for options in asked]
@@ -83,7 +83,7 @@ async def test_company_does_not_change_what_a_seed_gives(engine, llama, gpt2):
 
     assert await asyncio.gather(*map(one, range(3))) == alone
     turns = sum(before != after for before, after in itertools.pairwise(arrivals))
-    assert turns > 5
+    assert turns > 3
 
 
 async def test_an_abort_is_confirmed_in_each_state(engine, llama):
@@ -111,7 +111,9 @@ async def test_a_run_that_fails_ends_no_other(engine, llama, pickled):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is what it is about")
-@pytest.mark.parametrize("moment", ["starting", "loading", "running", "decoding", "idle"])
+@pytest.mark.parametrize(
+    "moment", ["starting", "loading", "running", "decoding", "inferring", "idle"]
+)
 async def test_kill_at_each_stage(engine, llama, gpt2, moment):
     """All runs that had begun end with a clear message, and the next one works."""
     reached = asyncio.Event()
@@ -120,7 +122,7 @@ async def test_kill_at_each_stage(engine, llama, gpt2, moment):
         await text(engine, llama)
 
     def note(stage):
-        if stage.name == moment:
+        if stage.name == {"inferring": "running"}.get(moment, moment):
             reached.set()
 
     async def run(folder):
@@ -130,7 +132,14 @@ async def test_kill_at_each_stage(engine, llama, gpt2, moment):
             if moment == "decoding" and tokens == 5:
                 reached.set()
 
-    tasks = [] if moment == "idle" else [asyncio.create_task(run(f)) for f in (llama, gpt2)]
+    async def say():
+        text = "The quick brown fox. " * 3000
+        await engine.zero_shot_classification(text, ["a", "b"], model=str(llama), on_stage=note)
+
+    works = {"idle": [], "inferring": [say, say]}.get(
+        moment, [lambda: run(llama), lambda: run(gpt2)]
+    )
+    tasks = [asyncio.create_task(work()) for work in works]
     async with asyncio.timeout(120):
         if tasks:
             await reached.wait()
@@ -142,6 +151,19 @@ async def test_kill_at_each_stage(engine, llama, gpt2, moment):
         assert moment == "idle" or any("SIGKILL" in str(end) for end in ends)
         assert len(await text(engine, llama)) > 1
     assert engine.status().state == "idle"
+
+
+async def test_a_worker_that_nobody_uses_is_gone(llama):
+    """As a process, so that no library can keep what the models took."""
+    engine = LocalEngine(render_chat=render, device="cpu", dtype="float32", keep_alive=lambda: 0.0)
+    try:
+        assert len(await text(engine, llama)) > 1
+        worker = psutil.Process(engine.status().pid)
+        await until(engine, "stopped")
+        await asyncio.to_thread(psutil.wait_procs, [worker], timeout=60)
+        assert not worker.is_running()
+    finally:
+        await engine.close()
 
 
 async def test_closing_ends_all_runs(engine, llama):
