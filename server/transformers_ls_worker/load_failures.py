@@ -32,6 +32,12 @@ def load_error(path: Path, error: Exception) -> RunError:
             f"{name} needs code from its own repository, which is never run.",
             "Choose a model whose architecture transformers has.",
         )
+    if "ignore_mismatched_sizes" in text:
+        return RunError(
+            "model-broken",
+            f"The weights of {name} have other shapes than its config.json says.",
+            "Fetch the model again: its files are of different versions.",
+        )
     if (method := _quantization(path)) and isinstance(
         error, ImportError | RuntimeError | NotImplementedError | ValueError
     ):
@@ -41,12 +47,6 @@ def load_error(path: Path, error: Exception) -> RunError:
             "packages-missing",
             f"{name} needs a package that is not installed: {error.name or first}.",
             "Install it into the worker's environment.",
-        )
-    if "ignore_mismatched_sizes" in text:
-        return RunError(
-            "model-broken",
-            f"The weights of {name} have other shapes than its config.json says.",
-            "Fetch the model again: its files are of different versions.",
         )
     if "does not recognize this architecture" in text:
         return RunError(
@@ -59,12 +59,6 @@ def load_error(path: Path, error: Exception) -> RunError:
             "model-broken",
             f"The config.json of {name} has no `model_type`, so nothing says what it is.",
             _DAMAGED,
-        )
-    if "backend tokenizer" in text or "tokenizer" in type(error).__name__.lower():
-        return RunError(
-            "model-broken",
-            f"{name} has no tokenizer that can be read.",
-            "Fetch its tokenizer.json, or the vocabulary that it was published with.",
         )
     if "Unrecognized configuration class" in text:
         return RunError(
@@ -86,7 +80,7 @@ def _quantization(path: Path) -> str:
 
 def _quantized(name: str, method: str, error: Exception, first: str) -> RunError:
     """Transformers names the package or the device that a kind of quantization needs."""
-    missing = isinstance(error, ImportError)
+    missing = isinstance(error, ImportError) and "GPU" not in first
     return RunError(
         "packages-missing" if missing else "model-broken",
         f"{name} is quantized with {method}: {first}.",

@@ -13,7 +13,7 @@ from transformers_ls_worker.model_files import has_tokenizer
 from transformers_ls_worker.packing import pack
 from transformers_ls_worker.prefixes import Prefixes
 
-__all__ = ["LoadedModel", "load"]
+__all__ = ["LoadedModel", "end_tokens", "load", "plain_search"]
 
 # Ways of generating that are not greedy search or sampling: a checkpoint's own settings may ask for
 # them, and some are code that transformers would fetch.
@@ -40,6 +40,8 @@ class LoadedModel:
     """How many tokens the model knows; the ids of its tokenizer may be more."""
     prefixes: Prefixes = field(default_factory=Prefixes)
     """What earlier prompts began with."""
+    dtype_name: str = ""
+    """What it is computed in, where that is not the type of the placement."""
 
 
 def load(
@@ -56,7 +58,7 @@ def load(
     Raises:
         RunError: It is none that generates, or its weights are not all there.
     """
-    from transformers import AutoConfig, AutoTokenizer
+    from transformers import AutoConfig
 
     folder, gguf = (path.parent, {"gguf_file": path.name}) if path.is_file() else (path, {})
     # Never the network, never a repository's code, never a pickle.
@@ -64,9 +66,9 @@ def load(
     config = None if gguf else AutoConfig.from_pretrained(folder, **safe)
     kind: Any = _auto_class(path, config)
     if adapter is not None and has_tokenizer(adapter):
-        tokenizer = AutoTokenizer.from_pretrained(adapter, config=config, **safe)
+        tokenizer = _tokenizer(adapter, config=config, **safe)
     else:
-        tokenizer = AutoTokenizer.from_pretrained(folder, **safe, **gguf)
+        tokenizer = _tokenizer(folder, **safe, **gguf)
     model, info = kind.from_pretrained(
         folder,
         dtype=placement.dtype,
@@ -88,15 +90,30 @@ def load(
     pack(model.eval())
     text_config = model.config.get_text_config(decoder=True)
     window = getattr(text_config, "max_position_embeddings", None)
-    _plain_search(model.generation_config)
+    plain_search(model.generation_config)
     return LoadedModel(
         model,
         tokenizer,
         window if isinstance(window, int) else None,
-        _end_tokens(model.generation_config),
+        end_tokens(model.generation_config),
         bool(model.config.is_encoder_decoder),
         model.get_input_embeddings().weight.shape[0],
     )
+
+
+def _tokenizer(folder: Path, **options: Any) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder, **options)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        if "trust_remote_code" in str(error):
+            raise
+        raise RunError(
+            "model-broken",
+            f"{folder.name} has no tokenizer that can be read ({type(error).__name__}).",
+            "Fetch its tokenizer.json again, or the vocabulary that it was published with.",
+        ) from error
 
 
 def _auto_class(path: Path, config: Any) -> Any:
@@ -131,7 +148,7 @@ def _device_map(placement: Placement, *, spread: bool) -> Any:
     return "auto" if spread else {"": placement.device}
 
 
-def _plain_search(settings: Any) -> None:
+def plain_search(settings: Any) -> None:
     """Leave a checkpoint's own settings as they are, but for the kind of search.
 
     What it says of tokens (forced, suppressed, not to be repeated, of what likelihood) is kept.
@@ -145,7 +162,8 @@ def _plain_search(settings: Any) -> None:
         settings.pad_token_id = None
 
 
-def _end_tokens(settings: Any) -> frozenset[int]:
+def end_tokens(settings: Any) -> frozenset[int]:
+    """Return the tokens that end an answer."""
     ends = settings.eos_token_id
     if ends is None:
         return frozenset()

@@ -35,6 +35,14 @@ def prompt_ids(
         if start is None:
             raise RunError("internal", "The prompt is empty.", "Write something to continue.")
         ids = [start]
+    # An embedding that is not there would be a fault of the device, which ends all its work.
+    if loaded.vocabulary is not None and (largest := max(ids)) >= loaded.vocabulary:
+        raise RunError(
+            "model-broken",
+            f"The tokenizer gives the token {largest:,}, but the model knows only "
+            f"{loaded.vocabulary:,}.",
+            "Its tokenizer is of another model: fetch both again, or choose another.",
+        )
     if loaded.encodes and loaded.window is not None and len(ids) > loaded.window:
         raise RunError(
             "prompt-too-long",
