@@ -145,7 +145,8 @@ def shortage(free: int | None, placement: Placement, model: LoadedModel | None) 
 
 def _numbers_per_token(model: Any) -> int:
     """Return how many numbers the keys and values of a token are; 0 when its config is silent."""
-    if not hasattr(config := getattr(model, "config", None), "get_text_config"):
+    config: Any = getattr(model, "config", None)
+    if not hasattr(config, "get_text_config"):
         return 0
     config = config.get_text_config(decoder=True)
     layers = getattr(config, "num_hidden_layers", None)

@@ -31,6 +31,7 @@ _PACKAGES = (
     "sentencepiece",
     "huggingface_hub",
     "peft",
+    "openvino",
     "torchao",
     "bitsandbytes",
 )
