@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, get_args
 
-from transformers_ls.settings import ModelSettings
+from transformers_ls.settings import ModelSettings, camel_case
 from transformers_ls.tasks.built_in import BUILT_IN
 from transformers_ls.tasks.catalogue import Task
 from transformers_ls.tasks.work import (
@@ -27,10 +27,17 @@ __all__ = ["own_task"]
 
 _TEXT = re.compile(r"\{\{\s*(?:text|selection)\s*\}\}")
 _FIELD = re.compile(r"(\{\{\s*(?:text|selection|language|question)\s*\}\})")
-_STRINGS = (
-    *("title", "description", "system", "placement", "result", "unit", "model", "kind"),
+_STRINGS = [
+    "title",
+    "description",
+    "system",
+    "placement",
+    "result",
+    "unit",
+    "model",
+    "kind",
     "hypothesis",
-)
+]
 _PLACEMENTS = tuple(place for place in get_args(Placement) if place != "docstring")
 _KINDS = {
     "writing": "generation",
@@ -129,13 +136,8 @@ def _writing(
 
 def _setting(values: Mapping[str, Any], default: str) -> str:
     """Return the field of `ModelSettings`; files name it as the setting is spelled."""
-    by_name = {_camel(item.name): item.name for item in fields(ModelSettings)}
-    return by_name[_choice(values, "model", tuple(by_name), _camel(default))]
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(map(str.capitalize, rest))
+    by_name = {camel_case(item.name): item.name for item in fields(ModelSettings)}
+    return by_name[_choice(values, "model", tuple(by_name), camel_case(default))]
 
 
 def _choice(values: Mapping[str, Any], key: str, known: tuple[Any, ...], default: str) -> Any:
