@@ -28,7 +28,11 @@ _QUOTED = re.compile(r"^[ \t]*[rR]?(\"\"\"|''')(.*?)(?:\1|\Z)", re.DOTALL | re.M
 _FENCED = re.compile(r"^[ \t]*```[^\n]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
 _OPENING = re.compile(r"\A(?:here|sure|certainly|of course)\b[^\n]*:[ \t]*\n", re.IGNORECASE)
 _CODE = re.compile(r"\A(?:@\w|(?:async\s+)?def\s+\w+\s*\(|class\s+\w+\s*[(:])")
-_MARKS = re.compile(r"^[ \t]*(?:///?|/\*\*?|\*/|\*(?=\s|$)|#)[ \t]?", re.MULTILINE)
+# A comment at the beginning of code: in marks around it, or line by line.
+_COMMENT = re.compile(
+    r"\A\s*(?:/\*.*?\*/|(?:^[ \t]*(?://|#|--)[^\n]*\n?)+)", re.DOTALL | re.MULTILINE
+)
+_MARKS = re.compile(r"^[ \t]*(?:///?|/\*\*?|\*/|\*(?=\s|$)|#|--)[ \t]?|\s*\*/\s*\Z", re.MULTILINE)
 _FRAME = "if 1:\n"
 
 
@@ -92,7 +96,7 @@ def place_docstring(
     newline = newline_of(snapshot)
     code = snapshot.slice(start, end)
     if language_id != "python":
-        text = clean(_MARKS.sub("", answer))
+        text = clean(_comment(answer))
         mark = _margin(code) + (line_comment(language_id) or "")
         lines = [(mark + line).rstrip() for line in text.split("\n")]
         return Replacement(start, start, newline.join((*lines, "")))
@@ -135,6 +139,14 @@ def clean(answer: str) -> str:
             "The model answered with no docstring.", "Try again, or choose another model."
         )
     return text
+
+
+def _comment(answer: str) -> str:
+    """Return what the comment at the beginning of an answer says, if there is one."""
+    fenced = _FENCED.search(answer)
+    text = fenced[1] if fenced else answer
+    comment = _COMMENT.match(text)
+    return _MARKS.sub("", comment[0]) if comment else text
 
 
 def _literal(text: str, indent: str) -> list[str]:

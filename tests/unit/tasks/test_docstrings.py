@@ -143,11 +143,22 @@ def test_any_text_makes_a_valid_literal(text):
     assert (docstring(code, "f") or "").strip() == text.replace('"""', "'''")
 
 
-def test_other_languages_get_a_comment_above():
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Return one.\n\nAlways.",
+        "/**\n * Return one.\n *\n * Always.\n */",
+        "```java\n/** Return one.\n\n Always. */\nint f() { return 1; }\n```",
+        "Here you go:\n```\n// Return one.\n//\n// Always.\nint f() { return 1; }\n```\n",
+    ],
+)
+def test_other_languages_get_a_comment_above(answer):
     code = "  \nclass A {\n    int f() {\n        return 1;\n    }\n}\n"
-    answer = "/**\n * Return one.\n *\n * Always.\n */"
     assert written(code, "int f() {\n        return 1;", answer, "java") == code.replace(
         "    int f()", "    // Return one.\n    //\n    // Always.\n    int f()"
     )
+
+
+def test_a_language_without_known_comments():
     with pytest.raises(UsageError, match="markdown"):
         written("# Title\n", "Title", "Words.", "markdown")
