@@ -229,7 +229,7 @@ async def test_the_worker_dies_with_its_parent(llama):
     assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
 
 
-async def test_an_interpreter_without_torch(tmp_path):
+async def test_an_interpreter_without_torch(llama, tmp_path):
     """-S hides site-packages: the worker is found (it is in the path), torch is not."""
     import transformers_ls_worker
 
@@ -240,7 +240,7 @@ async def test_an_interpreter_without_torch(tmp_path):
     engine = LocalEngine(render_chat=render, python=str(python))
     try:
         with pytest.raises(EngineUnavailableError, match=r"torch.*transformers-ls\[worker\]"):
-            await collect(generation(engine, tmp_path))
+            await collect(generation(engine, llama))
     finally:
         await engine.close()
 
