@@ -99,9 +99,11 @@ def _request(arguments: argparse.Namespace) -> tuple[Task, Request]:
         start, end = documented_span(text, 0, len(text), language_id)
         text = text[start:end]
     chosen = choose_model(task, settings.models, arguments.model)
+    if chosen.notice:
+        print(chosen.notice, file=sys.stderr)
     count = None
     if chosen.may_fill(text):
-        count = load_counter(resolve(chosen.name).folder).count
+        count = load_counter(resolve(chosen.name).tokenizer).count
     request = make_request(
         task,
         text,

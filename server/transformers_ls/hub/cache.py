@@ -41,7 +41,7 @@ def cached_models() -> list[CachedModel]:
     from huggingface_hub.errors import CacheNotFound
 
     try:
-        repos = scan_cache_dir().repos
+        repos = scan_cache_dir(_cache()).repos
     except (CacheNotFound, OSError, ValueError):
         return []
     found = [

@@ -75,6 +75,7 @@ def model_facts(path: Path, adapter: Path | None = None) -> ModelFacts:
     folder = path.parent if path.is_file() else path
     config = _read(folder / "config.json")
     weights = [] if path.is_file() else list(folder.glob("*.safetensors"))
+    weights = [file for file in weights if file.name != WEIGHTS]
     architecture = _architecture(config)
     templated = trained or has_template(folder)
     return ModelFacts(

@@ -76,6 +76,7 @@ class TransformersServer(LanguageServer):
         self.highlights = Highlights()
         self.results = Results()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._shown: set[str] = set()
 
     # What a session may never need is made when it is first used: `initialize` does not wait for it.
 
@@ -187,6 +188,12 @@ class TransformersServer(LanguageServer):
         finally:
             if not future.done():
                 self.protocol.forget_request(future)
+
+    def show_once(self, kind: types.MessageType, message: str) -> None:
+        """Show a message to the user, but not a second time."""
+        if message not in self._shown:
+            self._shown.add(message)
+            self.show(kind, message)
 
     def show(self, kind: types.MessageType, message: str) -> None:
         """Show a message to the user."""

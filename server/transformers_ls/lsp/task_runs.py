@@ -65,6 +65,8 @@ async def run_on_document(
 async def _request(server: TransformersServer, selection: Selection) -> Request:
     settings, task = selection.settings, selection.task
     chosen = await asyncio.to_thread(choose_model, task, settings.models, selection.model)
+    if chosen.notice:
+        server.show_once(types.MessageType.Info, chosen.notice)
     count = None
     if chosen.may_fill(selection.text):
         entry = await server.tokenizers.await_ready(chosen.name, _TOKENIZER_SECONDS)

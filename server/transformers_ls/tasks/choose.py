@@ -23,7 +23,7 @@ from transformers_ls.tasks.work import (
 if TYPE_CHECKING:
     from transformers_ls.hub.facts import ModelFacts
 
-__all__ = ["AskedAs", "ChosenModel", "InferredAs", "WrittenAs", "choose_model", "model_for"]
+__all__ = ["AskedAs", "ChosenModel", "InferredAs", "WrittenAs", "able", "choose_model", "model_for"]
 
 WrittenAs = Literal["chat", "base", "seq2seq", "t5"]
 """How a model that writes is asked: a chat through its template, a text to continue, a text to
@@ -79,6 +79,8 @@ class ChosenModel:
     """Where its files are."""
     window: int | None = None
     """Its context window in tokens; None when its files do not say."""
+    notice: str = ""
+    """What its user should know of it: an adapter whose tokenizer or template is not its base's."""
 
     def may_fill(self, text: str) -> bool:
         """Tell, without counting, whether a prompt of a text may be too long for the window.
@@ -114,21 +116,50 @@ def choose_model(task: Task, models: ModelSettings, override: str | None = None)
     Raises:
         ModelError: It is not on this machine, or cannot do the task.
     """
+    from transformers_ls.hub.adapters import mismatches
     from transformers_ls.hub.facts import model_facts
     from transformers_ls.hub.resolve import resolve
 
     name = override or model_for(task, models)
     if not name:
         raise ModelError(f"`{task.id}` takes {_NEEDS[type(task.work)].kind}.", _hint(task))
-    folder = resolve(name).folder
-    facts = model_facts(folder)
+    found = resolve(name)
+    if found.problem is not None:
+        raise found.problem
+    facts = model_facts(found.folder, found.adapter)
     if not facts.has_weights:
         raise ModelError(f"{name} has no weights here, only a tokenizer.", _hint(task))
-    work = task.work
-    kind = _writes(work, facts) if isinstance(work, Writing) else _infers(work, facts)
+    kind = _kind(task.work, facts)
     if kind is None:
         raise ModelError(f"{name} {_why_not(task, facts)}.", _hint(task))
-    return ChosenModel(name, kind, folder, facts.window)
+    notice = ""
+    if found.adapter is not None:
+        if kind not in get_args(WrittenAs):
+            message = f"`{task.id}` takes a model without an adapter, and {name} has one."
+            raise ModelError(message, _hint(task))
+        notice = " ".join(mismatches(found.adapter, found.folder))
+    return ChosenModel(name, kind, found.folder, facts.window, notice)
+
+
+def able(facts: ModelFacts, *, adapted: bool = False) -> list[str]:
+    """Return the ids of the built-in tasks that a model can do, as `choose_model` would decide.
+
+    Args:
+        facts: What its files say.
+        adapted: Whether an adapter is put on it.
+    """
+    from transformers_ls.tasks.built_in import BUILT_IN
+
+    if not facts.has_weights:
+        return []
+    kinds = {task.id: _kind(task.work, facts) for task in BUILT_IN.values()}
+    known = get_args(WrittenAs) if adapted else (*get_args(WrittenAs), *get_args(InferredAs))
+    return [name for name, kind in kinds.items() if kind in known]
+
+
+def _kind(work: Work, facts: ModelFacts) -> AskedAs | None:
+    """Say how a model is asked for some work; None when it cannot do it."""
+    return _writes(work, facts) if isinstance(work, Writing) else _infers(work, facts)
 
 
 def _hint(task: Task) -> str:
