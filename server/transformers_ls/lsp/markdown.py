@@ -8,10 +8,8 @@ import unicodedata
 __all__ = ["code", "escape", "untrusted", "visible"]
 
 _FENCE = re.compile(
-    r"^[ \t]*(?:`{3,}|~{3,})[^\n]*\n(.*?)(?:^[ \t]*(?:`{3,}|~{3,})[ \t]*$|\Z)",
-    re.MULTILINE | re.DOTALL,
+    r"^[ \t]*(`{3,}|~{3,})[^\n]*\n(.*?)(?:^[ \t]*\1[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL
 )
-_HARMLESS = str.maketrans({"\n": " ", **{mark: f"\\{mark}" for mark in "\\`*_{}[]()#+!|<>~"}})
 _SHOWN = {" ": "·", "\n": "⏎", "\r": "␍", "\t": "⇥"}
 
 
@@ -34,7 +32,7 @@ def untrusted(text: str) -> str:
     parts: list[str] = []
     start = 0
     for fence in _FENCE.finditer(text):
-        parts += [_lines(text[start : fence.start()]), _fenced(fence[1])]
+        parts += [_lines(text[start : fence.start()]), _fenced(fence[2])]
         start = fence.end()
     return "\n\n".join(part for part in (*parts, _lines(text[start:])) if part)
 
