@@ -10,6 +10,7 @@ __all__ = ["code", "escape", "untrusted", "visible"]
 _FENCE = re.compile(
     r"^[ \t]*(`{3,}|~{3,})[^\n]*\n(.*?)(?:^[ \t]*\1[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL
 )
+_HARMLESS = str.maketrans({"\n": " ", **{mark: f"\\{mark}" for mark in "\\`*_{}[]()#+!|<>~"}})
 _SHOWN = {" ": "·", "\n": "⏎", "\r": "␍", "\t": "⇥"}
 
 
