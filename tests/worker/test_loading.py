@@ -9,6 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the worker's packages are not installed")
 
+from tests.support.tiny_gguf import write_gguf  # noqa: E402
 from tests.support.tiny_models import save_tokenizer  # noqa: E402
 from tests.worker.test_batches import run  # noqa: E402
 from transformers_ls.engines.local import LocalEngine  # noqa: E402
@@ -268,17 +269,27 @@ def test_quantized_weights_that_cannot_run_here(method, models, folder, llama, m
     assert ("Install" in error.hint) == (error.code == "packages-missing")
 
 
-def test_int8_weights_of_torchao(models, llama, tmp_path):
-    torchao = pytest.importorskip("torchao", reason="torchao is not installed")
-    from torchao.quantization import Int8WeightOnlyConfig
-    from transformers import AutoModelForCausalLM, AutoTokenizer, TorchAoConfig
+def quantization(method):
+    """Return settings that quantize a model when it is loaded, with a package that may be here."""
+    pytest.importorskip(method, reason=f"{method} is not installed")
+    from transformers import BitsAndBytesConfig, TorchAoConfig
 
-    assert torchao
-    config = TorchAoConfig(Int8WeightOnlyConfig())
+    if method == "torchao":
+        from torchao.quantization import Int8WeightOnlyConfig
+
+        return TorchAoConfig(Int8WeightOnlyConfig())
+    return BitsAndBytesConfig(load_in_8bit=True)
+
+
+@pytest.mark.parametrize("method", ["torchao", "bitsandbytes"])
+def test_quantized_weights(method, models, llama, tmp_path):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    settings = quantization(method)
     model = AutoModelForCausalLM.from_pretrained(
-        llama, dtype=torch.float32, quantization_config=config
+        llama, dtype=torch.float32, quantization_config=settings
     )
-    folder = tmp_path / "int8"
+    folder = tmp_path / method
     model.save_pretrained(folder)
     AutoTokenizer.from_pretrained(llama).save_pretrained(folder)
     again = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
@@ -287,6 +298,26 @@ def test_int8_weights_of_torchao(models, llama, tmp_path):
     ids = again.generate(**inputs, max_new_tokens=12, do_sample=False)[0]
     (ours,), *_ = run(models, folder, "The quick", max_new_tokens=12)
     assert tokenizer.decode(ids, skip_special_tokens=True) == f"The quick{ours}"
+
+
+def test_a_gguf_file(models, tmp_path):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    (tmp_path / "scratch").mkdir()
+    path = write_gguf(tmp_path / "tiny.gguf", tmp_path / "scratch")
+    model = AutoModelForCausalLM.from_pretrained(tmp_path, gguf_file=path.name, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path, gguf_file=path.name)
+    inputs = tokenizer("The quick", return_tensors="pt", return_token_type_ids=False)
+    ids = model.generate(**inputs, max_new_tokens=12, do_sample=False)[0]
+    (ours,), *_ = run(models, path, "The quick", max_new_tokens=12)
+    prompt = tokenizer.decode(inputs.input_ids[0], skip_special_tokens=True)
+    assert tokenizer.decode(ids, skip_special_tokens=True) == prompt + ours
+    cut_off = tmp_path / "cut.gguf"
+    cut_off.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(RunError) as raised:
+        run(models, cut_off, "x", max_new_tokens=2)
+    assert raised.value.code == "model-broken"
+    assert raised.value.hint
 
 
 async def test_the_worker_stays_up(llama, gpt2, pickled, tmp_path):
