@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 from transformers_ls.text.snapshot import Slice, Snapshot
 from transformers_ls.tokens.cache import Question
 from transformers_ls.tokens.counting_process import ProcessEndedError, ProcessFailedError
-from transformers_ls.tokens.remote import RemoteCounter, counts_of
+from transformers_ls.tokens.remote import RemoteCounter, count_request, counts_of
 from transformers_ls.tokens.window import chosen_window
 
 if TYPE_CHECKING:
     from transformers_ls.lsp.server import TransformersServer
+    from transformers_ls.lsp.token_at import TokenAt
     from transformers_ls.tokens.store import Entry
     from transformers_ls.tokens.window import Window
 
@@ -83,6 +84,13 @@ class Counting:
 
     What is new of a document after a key is a few thousand characters: they are on their way to the
     counting processes when this is made. Longer texts are counted in threads.
+
+    Args:
+        server: Whose tokenizers count.
+        models: As the settings name them.
+        texts: What to count.
+        windows: The setting `transformers.contextWindows`.
+        token: Goes the same way, to the first tokenizer.
     """
 
     def __init__(
@@ -92,12 +100,17 @@ class Counting:
         texts: Sequence[str | Slice | Snapshot],
         *,
         windows: Iterable[tuple[str, int]] = (),
+        token: TokenAt | None = None,
     ) -> None:
         self._server = server
         self._texts = texts
         self._rows = [
-            (entry, chosen_window(entry.window, model, windows), _begin(server, entry, texts))
-            for model in models
+            (
+                entry,
+                chosen_window(entry.window, model, windows),
+                _begin(server, entry, texts, token if not number else None),
+            )
+            for number, model in enumerate(models)
             for entry in (server.tokenizers.get(model),)
         ]
 
@@ -134,7 +147,10 @@ _Begun = _Asked | asyncio.Future[tuple[int, ...]]
 
 
 def _begin(
-    server: TransformersServer, entry: Entry, texts: Sequence[str | Slice | Snapshot]
+    server: TransformersServer,
+    entry: Entry,
+    texts: Sequence[str | Slice | Snapshot],
+    token: TokenAt | None,
 ) -> _Begun | None:
     counter, cache = entry.counter, server.tokenizers.counts
     if counter is None:
@@ -142,10 +158,15 @@ def _begin(
     if isinstance(counter, RemoteCounter) and cache.is_short(counter, texts):
         question = cache.ask(counter, texts)
         new = question.texts
-        if not new:
-            return _Asked(question, None)
-        if sum(map(len, new)) <= _AT_ONCE and (answer := counter.begin_count(new)) is not None:
-            return _Asked(question, answer)
+        if sum(map(len, new)) <= _AT_ONCE:
+            requests = [count_request(new)] if new else []
+            if token is not None and token.request is not None:
+                requests.append(token.request)
+            answers = counter.begin(*requests) if requests else []
+            if token is not None and token.request is not None and answers:
+                token.answer = answers.pop()
+            if answers or not new:
+                return _Asked(question, answers[0] if answers else None)
     loop = asyncio.get_running_loop()
     return loop.run_in_executor(None, count_now, server, entry, texts)
 

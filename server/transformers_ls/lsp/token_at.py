@@ -14,13 +14,14 @@ from transformers_ls.text.alignment import align
 from transformers_ls.text.snapshot import Slice, Snapshot
 from transformers_ls.tokens.boundaries import Cut, Part, part_around, part_of
 from transformers_ls.tokens.pieces import Piece, unpack_pieces
-from transformers_ls.tokens.remote import RemoteCounter
+from transformers_ls.tokens.remote import RemoteCounter, pieces_request
 
 if TYPE_CHECKING:
     from transformers_ls.lsp.server import TransformersServer
     from transformers_ls.text.document import Document
     from transformers_ls.text.regions import Region
     from transformers_ls.tokens.counter import Counter
+    from transformers_ls.tokens.counting_process import Request
     from transformers_ls.tokens.cuts import CutRule
 
 __all__ = ["TokenAt"]
@@ -30,7 +31,7 @@ _SHORT = 2_048
 
 
 class TokenAt:
-    """The token at an offset for the primary tokenizer, on its way before anybody waits.
+    """The token at an offset for the primary tokenizer.
 
     It is a token of the region's text, escapes resolved. Where the offset is outside of that text
     (a key of JSON, a line of code) it is one of the document as it stands.
@@ -44,22 +45,25 @@ class TokenAt:
         self._model = models[0] if models else ""
         self._where = (document, region, offset)
         self._place: _Place | None = None
-        self._answer: Future[bytes] | None = None
+        self.request: Request | None = None
+        """What to ask the tokenizer's process, where that is short."""
+        self.answer: Future[bytes] | None = None
+        """What it will answer, where it was asked."""
         if isinstance(self._counter, RemoteCounter) and (
             region is None or isinstance(region.body, Slice) or len(region.body) <= _SHORT
         ):
             self._place = _place_of(self._counter.cuts, *self._where)
             part, start = self._place.part, self._place.index - self._place.part.start
             if len(part.text) <= _SHORT:
-                self._answer = self._counter.begin_pieces(part.text, start, start + 1)
+                self.request = pieces_request(part.text, start, start + 1)
 
     async def line(self) -> str:
         """Return a line of Markdown; empty while there is no tokenizer, and at the end of a text."""
         counter = self._counter
         if counter is None:
             return ""
-        if self._place is not None and self._answer is not None:
-            body = await short_answer(self._answer)
+        if self._place is not None and self.answer is not None:
+            body = await short_answer(self.answer)
             if body is not None:
                 return _line(
                     counter, self._model, self._place, unpack_pieces(body, counter.special_tokens)

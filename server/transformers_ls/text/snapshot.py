@@ -205,8 +205,10 @@ class Snapshot:
             if span is None:
                 snapshot = Snapshot.of(text)
             else:
-                start = snapshot.offset_at(span.start, encoding)
-                snapshot = snapshot.edit(start, snapshot.offset_at(span.end, encoding), text)
+                start = end = snapshot.offset_at(span.start, encoding)
+                if span.end != span.start:
+                    end = snapshot.offset_at(span.end, encoding)
+                snapshot = snapshot.edit(start, end, text)
         return snapshot
 
     def _clamp(self, offset: int) -> int:

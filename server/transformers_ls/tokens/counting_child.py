@@ -18,7 +18,15 @@ from pathlib import Path
 from transformers_ls.tokens.counter import Counter, plain_text
 from transformers_ls.tokens.cuts import NO_CUTS
 from transformers_ls.tokens.engines import build_counter, give_back_memory
-from transformers_ls.tokens.frames import RANGE, Kind, read_frame, unpack_texts, write_frame
+from transformers_ls.tokens.frames import (
+    RANGE,
+    Kind,
+    frame_bytes,
+    read_frames,
+    unpack_texts,
+    write_bytes,
+    write_frame,
+)
 from transformers_ls.tokens.limits import limit_memory
 from transformers_ls.tokens.pieces import pack_pieces
 from transformers_ls.tokens.pipeline import Pipeline
@@ -71,20 +79,23 @@ class _Answers:
         with self._lock:
             write_frame(self._pipe, number, kind, body)
 
-    def answer(self, counter: Counter, number: int, kind: Kind, body: bytes) -> None:
-        """Do one piece of work; a failure is an answer too."""
-        try:
-            done = _WORK[kind](counter, body)
-        # The libraries raise what they like; the text must not be in the message.
-        except Exception as error:  # noqa: BLE001
-            self.say(number, Kind.FAILED, [type(error).__name__.encode()])
-        else:
-            self.say(number, Kind.DONE, done)
+    def say_all(self, frames: list[bytes]) -> None:
+        with self._lock:
+            write_bytes(self._pipe, memoryview(b"".join(frames)))
+
+
+def _answer(counter: Counter, kind: Kind, body: bytes) -> tuple[Kind, list[bytes]]:
+    """Do one piece of work; a failure is an answer too."""
+    try:
+        return Kind.DONE, _WORK[kind](counter, body)
+    # The libraries raise what they like; the text must not be in the message.
+    except Exception as error:  # noqa: BLE001
+        return Kind.FAILED, [type(error).__name__.encode()]
 
 
 def main(arguments: list[str]) -> int:
     """Load, say so, and answer until the front goes away."""
-    requests = os.fdopen(os.dup(0), "rb")
+    requests = os.dup(0)
     answers = _Answers(os.dup(1))
     # What libraries print must not mix with the answers.
     os.dup2(2, 1)
@@ -117,16 +128,19 @@ def main(arguments: list[str]) -> int:
     warm = {Kind.COUNT}
 
     def answer(number: int, kind: Kind, body: bytes) -> None:
-        answers.answer(counters[0], number, kind, body)
+        answers.say(number, *_answer(counters[0], kind, body))
         warm.add(kind)
 
-    while (frame := read_frame(requests)) is not None:
+    for frames in read_frames(requests):
         ready.wait()
-        number, kind, body = frame
-        if len(body) <= _SHORT.get(kind, -1) and kind in warm:
-            answers.answer(counters[0], number, kind, body)
-        else:
-            pool.submit(answer, number, kind, body)
+        done = []
+        for number, kind, body in frames:
+            if len(body) <= _SHORT.get(kind, -1) and kind in warm:
+                done.append(frame_bytes(number, *_answer(counters[0], kind, body)))
+            else:
+                pool.submit(answer, number, kind, body)
+        if done:
+            answers.say_all(done)
     # Threads that still count must not keep it alive.
     os._exit(0)
 

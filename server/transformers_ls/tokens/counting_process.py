@@ -23,12 +23,13 @@ from transformers_ls.tokens.frames import (
 )
 from transformers_ls.tokens.pipeline import Pipeline
 
-__all__ = ["CountingProcess", "ProcessEndedError", "ProcessFailedError"]
+__all__ = ["CountingProcess", "ProcessEndedError", "ProcessFailedError", "Request"]
 
 _SECONDS = 60.0
 _SECONDS_A_MEGABYTE = 4.0
 """How long an answer may take: many times what any text takes, but for 100 MB of one letter."""
 
+Request = tuple[Kind, Sequence[bytes]]
 _Answer = Future[bytes]
 
 
@@ -108,20 +109,26 @@ class CountingProcess:
             self._kill()
             raise ProcessFailedError(f"no answer within {seconds:.0f} seconds") from None
 
-    def begin(self, kind: Kind, body: Sequence[bytes]) -> Future[bytes] | None:
-        """Send a short request without waiting for anything; `ask` says how the answer may fail.
+    def begin(self, requests: Sequence[Request]) -> list[Future[bytes]]:
+        """Send short requests without waiting for anything; `ask` says how an answer may fail.
+
+        They go in one piece, and are answered in one: waking a process costs more than to count.
 
         Returns:
-            The answer to come; None when somebody else is sending, or the process has ended.
+            The answers to come; none when somebody else is sending, or the process has ended.
         """
         if os.name == "nt" or not self._writing.acquire(blocking=False):
-            return None
+            return []
         left = memoryview(b"")
         try:
-            number, answer = self._expect()
-            left = write_some(self._pipe(), memoryview(frame_bytes(number, kind, body)))
+            expected = [self._expect() for _ in requests]
+            frames = [
+                frame_bytes(number, *request)
+                for (number, _), request in zip(expected, requests, strict=True)
+            ]
+            left = write_some(self._pipe(), memoryview(b"".join(frames)))
         except ProcessEndedError:
-            return None
+            return []
         except (OSError, ValueError):
             self._kill()
         finally:
@@ -130,7 +137,7 @@ class CountingProcess:
                 threading.Thread(target=self._finish, args=(left,), daemon=True).start()
             else:
                 self._writing.release()
-        return answer
+        return [answer for _, answer in expected]
 
     def _pipe(self) -> int:
         """Return where requests go.

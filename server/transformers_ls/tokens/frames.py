@@ -21,6 +21,7 @@ __all__ = [
     "frame_bytes",
     "pack_texts",
     "read_frame",
+    "read_frames",
     "text_bytes",
     "unpack_texts",
     "write_bytes",
@@ -36,6 +37,7 @@ _SLICE = 262_144
 """Code points that are encoded at once: longer ones would hold the interpreter's lock for long."""
 _GATHER = 1 << 16
 _LARGEST = 1 << 40
+_READ = 1 << 20
 
 
 class Kind(IntEnum):
@@ -122,6 +124,33 @@ def write_some(pipe: int, view: memoryview) -> memoryview:
         while view:
             view = view[os.write(pipe, view) :]
     return view
+
+
+def read_frames(pipe: int) -> Iterator[list[tuple[int, Kind, bytes]]]:
+    """Yield the frames that are there, as many at once as were written, until the pipe ends.
+
+    Raises:
+        ValueError: What comes is no frame.
+    """
+    buffer = bytearray()
+    while data := os.read(pipe, _READ):
+        buffer += data
+        frames = []
+        start = 0
+        while len(buffer) - start >= _HEADER.size:
+            number, kind, size = _HEADER.unpack_from(buffer, start)
+            if size > _LARGEST:
+                raise ValueError(size)
+            end = start + _HEADER.size + size
+            if end > len(buffer):
+                break
+            frames.append(
+                (number, Kind(kind), bytes(memoryview(buffer)[start + _HEADER.size : end]))
+            )
+            start = end
+        del buffer[:start]
+        if frames:
+            yield frames
 
 
 def read_frame(stream: BinaryIO) -> tuple[int, Kind, bytes] | None:

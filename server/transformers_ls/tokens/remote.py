@@ -21,6 +21,7 @@ from transformers_ls.tokens.counting_process import (
     CountingProcess,
     ProcessEndedError,
     ProcessFailedError,
+    Request,
 )
 from transformers_ls.tokens.frames import RANGE, Kind, pack_texts, text_bytes
 from transformers_ls.tokens.pieces import Piece, unpack_pieces
@@ -28,7 +29,13 @@ from transformers_ls.tokens.pipeline import Pipeline
 from transformers_ls.tokens.special import SpecialTokens
 from transformers_ls.tokens.tokenizers import prepare
 
-__all__ = ["RemoteCounter", "counts_of", "load_remote_counter"]
+__all__ = [
+    "RemoteCounter",
+    "count_request",
+    "counts_of",
+    "load_remote_counter",
+    "pieces_request",
+]
 
 _log = logging.getLogger(__name__)
 _STEP = 4_096
@@ -105,22 +112,19 @@ class RemoteCounter:
         body = self._ask(Kind.PIECES, _ranged(text, start, end, most))
         return unpack_pieces(body, self.special_tokens)
 
-    def begin_count(self, texts: Sequence[str]) -> Future[bytes] | None:
-        """Begin to count short texts, without waiting for anything.
+    def begin(self, *requests: Request) -> list[Future[bytes]]:
+        """Begin short work without waiting for anything.
+
+        Args:
+            requests: By `count_request` and `pieces_request`.
 
         Returns:
-            The answer to come, for `counts_of`; None when it cannot begin at once. It fails when the
-            process ends meanwhile: `count_many` then starts another one, and says what is wrong.
+            The answers to come, for `counts_of` and `unpack_pieces`; none when it cannot begin at
+            once. They fail when the process ends meanwhile: `count_many` and `pieces` then start
+            another one, and say what is wrong.
         """
-        return self._begin(Kind.COUNT, pack_texts(texts))
-
-    def begin_pieces(self, text: str, start: int, end: int) -> Future[bytes] | None:
-        """Begin to find the tokens of a range of a short text; as `begin_count`.
-
-        Returns:
-            The answer to come, for `unpack_pieces`.
-        """
-        return self._begin(Kind.PIECES, _ranged(text, start, end, None))
+        process = self._process
+        return [] if process is None or self._closed else process.begin(requests)
 
     def special_spans(self, text: str) -> list[tuple[int, int]]:
         """Return where control tokens stand literally in a text."""
@@ -139,10 +143,6 @@ class RemoteCounter:
         process = getattr(self, "_process", None)
         if process is not None:
             process.close()
-
-    def _begin(self, kind: Kind, body: Sequence[bytes]) -> Future[bytes] | None:
-        process = self._process
-        return None if process is None or self._closed else process.begin(kind, body)
 
     def _ask(self, kind: Kind, body: Iterable[bytes]) -> bytes:
         pieces = [*body]
@@ -168,6 +168,16 @@ class RemoteCounter:
             if self._process is None or self._process.pid is None:
                 self._process = CountingProcess(self._pipeline)
             return self._process
+
+
+def count_request(texts: Sequence[str]) -> Request:
+    """Ask for the number of tokens of each text."""
+    return Kind.COUNT, pack_texts(texts)
+
+
+def pieces_request(text: str, start: int, end: int) -> Request:
+    """Ask for the tokens that touch a range of a text."""
+    return Kind.PIECES, _ranged(text, start, end, None)
 
 
 def counts_of(body: bytes) -> list[int]:

@@ -23,7 +23,13 @@ from transformers_ls.tokens import counting_process, remote
 from transformers_ls.tokens.counter import Counter
 from transformers_ls.tokens.frames import Kind
 from transformers_ls.tokens.pieces import unpack_pieces
-from transformers_ls.tokens.remote import RemoteCounter, counts_of, load_remote_counter
+from transformers_ls.tokens.remote import (
+    RemoteCounter,
+    count_request,
+    counts_of,
+    load_remote_counter,
+    pieces_request,
+)
 from transformers_ls.tokens.special import SpecialTokens
 from transformers_ls.tokens.store import TokenizerStore
 from transformers_ls.tokens.tokenizers import load_counter
@@ -127,8 +133,8 @@ def test_what_is_begun_never_waits(far: RemoteCounter, tiny: Path) -> None:
     expected = near.count_many(texts)
     assert far.pid is not None
     os.kill(far.pid, signal.SIGSTOP)
-    answers = [far.begin_count(texts) for _ in range(200)]
-    begun = [answer for answer in answers if answer is not None]
+    answers = [far.begin(count_request(texts)) for _ in range(200)]
+    begun = [answer for one in answers for answer in one]
     # The last one to begin found no room for all of it; those after it would have had to wait.
     assert 1 < len(begun) < len(answers)
     assert not any(answer.done() for answer in begun)
@@ -136,25 +142,22 @@ def test_what_is_begun_never_waits(far: RemoteCounter, tiny: Path) -> None:
     for answer in begun:
         assert counts_of(answer.result(30)) == expected
     assert far.count_many(texts) == expected
-    later = far.begin_pieces("The quick brown fox.", 4, 9)
-    assert later is not None
-    assert unpack_pieces(later.result(30), far.special_tokens) == near.pieces(
-        "The quick brown fox.", 4, 9
-    )
+    text = "The quick brown fox."
+    _, later = far.begin(count_request([text]), pieces_request(text, 4, 9))
+    assert unpack_pieces(later.result(30), far.special_tokens) == near.pieces(text, 4, 9)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs signals")
 def test_what_is_begun_fails_when_the_process_ends(far: RemoteCounter) -> None:
     assert far.pid is not None
     os.kill(far.pid, signal.SIGSTOP)
-    answer = far.begin_count(["some words"])
-    assert answer is not None
+    (answer,) = far.begin(count_request(["some words"]))
     os.kill(far.pid, signal.SIGKILL)
     with pytest.raises(counting_process.ProcessEndedError):
         answer.result(30)
-    assert far.begin_count(["some words"]) is None
+    assert not far.begin(count_request(["some words"]))
     assert far.count("some words") > 0
-    assert far.begin_count(["some words"]) is not None
+    assert far.begin(count_request(["some words"]))
 
 
 def test_a_text_that_ends_the_process_twice_is_an_error(

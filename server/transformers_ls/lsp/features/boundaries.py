@@ -82,7 +82,8 @@ def _fill(
     """Put the tokens of a range into an answer; in a thread, since it may take a tenth of a second."""
     snapshot = document.snapshot
     result.exact = True
-    for exact, start, end, piece in _pieces(counter, document, regions, span):
+    # One more than may be told shows that there are more.
+    for exact, start, end, piece in _pieces(counter, document, regions, span, limit + 1):
         result.exact = result.exact and exact
         if len(result.tokens) == limit:
             result.truncated = True
@@ -95,7 +96,11 @@ def _fill(
 
 
 def _pieces(
-    counter: Counter, document: Document, regions: Regions | None, span: tuple[int, int]
+    counter: Counter,
+    document: Document,
+    regions: Regions | None,
+    span: tuple[int, int],
+    most: int,
 ) -> Iterator[tuple[bool, int, int, Piece]]:
     """Yield the tokens of a range: whether their text was read as a whole, and their place."""
     from transformers_ls.text.alignment import align
@@ -103,7 +108,7 @@ def _pieces(
 
     start, end = span
     if regions is None:
-        cut = pieces_between(counter, document.snapshot, start, end)
+        cut = pieces_between(counter, document.snapshot, start, end, most)
         yield from ((cut.exact, piece.start, piece.end, piece) for piece in cut.pieces)
         return
     for region in _literals(regions, start, end):
@@ -111,7 +116,7 @@ def _pieces(
         if aligned is None:
             continue
         low, high = aligned.within(start, end)
-        cut = pieces_between(counter, region.body, low, high)
+        cut = pieces_between(counter, region.body, low, high, most)
         for piece in cut.pieces:
             first, last = aligned.to_source(piece.start), aligned.to_source(piece.end)
             yield cut.exact, first, last, piece

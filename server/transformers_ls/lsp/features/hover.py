@@ -21,6 +21,7 @@ from transformers_ls.lsp.features.template_words import hover_on_word
 from transformers_ls.lsp.markdown import escape
 from transformers_ls.lsp.token_at import TokenAt
 from transformers_ls.text.document import Document
+from transformers_ls.text.snapshot import Slice, Snapshot
 
 if TYPE_CHECKING:
     from transformers_ls.lsp.server import TransformersServer
@@ -49,17 +50,14 @@ def register(server: TransformersServer) -> None:
             return word
         windows = settings.context_windows
         models = settings.tokenizers
-        # The processes count what is new of the document while the region is looked for.
-        whole = Counting(server, models, [document.snapshot], windows=windows)
         region = await server.analyses.region_at(document, offset)
-        here = None
-        if region is not None:
-            here = Counting(server, models, [region.body], windows=windows)
         token = TokenAt(server, document, region, offset) if settings.hover.token else None
-        counted = await whole.counted()
-        regional = await here.counted() if here is not None else []
+        texts: list[str | Slice | Snapshot] = [document.snapshot]
+        if region is not None:
+            texts.append(region.body)
+        counted = await Counting(server, models, texts, windows=windows, token=token).counted()
         line = await token.line() if token is not None else ""
-        parts = [_title(region), line, _table(counted, regional, region)]
+        parts = [_title(region), line, _table(counted, region)]
         parts += _notes(counted, region)
         if region is not None and (
             region.kind == "message" or await _in_transcript(server, document, region, offset)
@@ -92,21 +90,20 @@ def _title(region: Region | None) -> str:
     return f"**{region.kind}**{label}"
 
 
-def _table(counted: list[Counted], regional: list[Counted], region: Region | None) -> str:
+def _table(counted: list[Counted], region: Region | None) -> str:
     here = region is not None
     rows = [
         f"| tokenizer |{' here |' if here else ''} document | context window |",
         f"| :-- |{' --: |' if here else ''} --: | :-- |",
     ]
-    parts: list[Counted | None] = [*regional] or [None] * len(counted)
-    for item, part in zip(counted, parts, strict=True):
+    for item in counted:
         name = escape(display_name(item.model))
-        if not item.ready or (part is not None and not part.ready):
+        if not item.ready:
             rows.append(f"| {name} |{' … |' if here else ''} … | {escape(_state(item))} |")
             continue
         cells = [format_tokens(item.tokens[0], exact=item.exact)]
-        if part is not None and region is not None:
-            cells.insert(0, format_tokens(part.tokens[0], exact=part.exact and region.exact))
+        if region is not None:
+            cells.insert(0, format_tokens(item.tokens[1], exact=item.exact and region.exact))
         share = format_window(item.tokens[0], item.window.tokens)
         rows.append(f"| {name} | {' | '.join(cells)} | {share} |")
     return "\n".join(rows)
