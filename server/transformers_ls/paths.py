@@ -6,7 +6,7 @@ import os
 from functools import cache
 from pathlib import Path
 
-__all__ = ["cache_dir", "data_dir", "diagnostics_page", "models_dir"]
+__all__ = ["cache_dir", "data_dir", "diagnostics_page", "models_dir", "prepared_dir"]
 
 _APP = "transformers-ls"
 
@@ -40,7 +40,7 @@ def diagnostics_page() -> Path | None:
 
 
 def cache_dir() -> Path:
-    """Return the folder of what can be made again: exported tokenizers.
+    """Return the folder of what can be made again: exported tokenizers, prepared models.
 
     `TRANSFORMERS_LS_CACHE` overrides the platform's place. The folder need not exist yet.
     """
@@ -49,3 +49,8 @@ def cache_dir() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_cache_dir(_APP, appauthor=False))
+
+
+def prepared_dir() -> Path:
+    """Return the folder of models prepared for OpenVINO."""
+    return cache_dir() / "openvino"

@@ -244,6 +244,12 @@ class LocalSettings:
         "models in memory. 0 ends it with each task, a negative number never.",
         scope="window",
     )
+    cpu_decoder: Literal["auto", "torch"] = _setting(
+        "auto",
+        "What computes text on a machine without a GPU: OpenVINO where it is installed (the extra "
+        "`cpu`) and can compute the model, or torch alone. Read when the first task starts.",
+        scope="window",
+    )
 
 
 @dataclass(frozen=True)

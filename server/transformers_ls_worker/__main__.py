@@ -10,6 +10,7 @@ import sys
 from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
+from pathlib import Path
 
 from transformers_ls_worker import stdio, wire
 from transformers_ls_worker.loop import Inbox, Outbox
@@ -22,6 +23,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="transformers_ls_worker", allow_abbrev=False)
     parser.add_argument("--device", help="torch's name of the device; the best one by default")
     parser.add_argument("--dtype", help="what weights are loaded as; by the device by default")
+    parser.add_argument(
+        "--prepared", type=Path, help="where models prepared for OpenVINO are; none without it"
+    )
     options = parser.parse_args()
 
     # Threads that wait by spinning keep the cores from whoever else needs them, the editor first,
@@ -33,12 +37,12 @@ def main() -> None:
     wire_in, wire_out = stdio.claim()
     outbox = Outbox(wire_out)
     inbox = Inbox(wire_in, outbox)
-    code = _serve(inbox, outbox, options.device, options.dtype)
+    code = _serve(inbox, outbox, options)
     outbox.close()
     os._exit(code)  # Tearing torch down takes seconds and gives nothing.
 
 
-def _serve(inbox: Inbox, outbox: Outbox, device: str | None, dtype: str | None) -> int:
+def _serve(inbox: Inbox, outbox: Outbox, options: argparse.Namespace) -> int:
     missing = [name for name in ("torch", "transformers", "safetensors") if find_spec(name) is None]
     if missing:
         failed = f"{sys.executable} has no {' and no '.join(missing)}."
@@ -47,7 +51,7 @@ def _serve(inbox: Inbox, outbox: Outbox, device: str | None, dtype: str | None) 
     from transformers_ls_worker.device import choose_placement, keep_state
     from transformers_ls_worker.memory import DeviceMemory
 
-    placement = choose_placement(device, dtype)
+    placement = choose_placement(options.device, options.dtype)
     if not inbox.wait_for_hello():
         return 0
     outbox.send(
@@ -65,7 +69,7 @@ def _serve(inbox: Inbox, outbox: Outbox, device: str | None, dtype: str | None) 
     # The rest of the imports is done while the front prepares its first request.
     from transformers_ls_worker.dispatch import Dispatcher
 
-    inbox.work(Dispatcher(placement), partial(keep_state, placement))
+    inbox.work(Dispatcher(placement, options.prepared), partial(keep_state, placement))
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from transformers_ls_worker import wire
 from transformers_ls_worker.device import Placement
@@ -13,18 +14,27 @@ from transformers_ls_worker.inference import infer
 from transformers_ls_worker.loop import Request
 from transformers_ls_worker.memory import DeviceMemory, shortage
 from transformers_ls_worker.models import Models
+from transformers_ls_worker.openvino_store import OpenVinoStore
 from transformers_ls_worker.turns import Turn
 
 __all__ = ["Dispatcher"]
 
 
 class Dispatcher:
-    """Does runs with the models of one device."""
+    """Does runs with the models of one device.
 
-    def __init__(self, placement: Placement) -> None:
+    Args:
+        placement: The device.
+        prepared: The folder of models prepared for OpenVINO; None for none of them.
+    """
+
+    def __init__(self, placement: Placement, prepared: Path | None = None) -> None:
         self._placement = placement
         self._memory = DeviceMemory(placement)
-        self._models = Models(placement, self._memory)
+        store = None
+        if prepared is not None and OpenVinoStore.serves(placement):
+            store = OpenVinoStore(prepared)
+        self._models = Models(placement, self._memory, store)
 
     def __call__(
         self, request: Request, send: Callable[[wire.FromWorker], None], turn: Turn

@@ -52,6 +52,7 @@ def generate(
         path = Path(request.model)
         adapter = Path(request.adapter) if request.adapter else None
         loaded, run.load_seconds = models.get(path, run.loading, turn, adapter)
+        run.dtype_name = loaded.dtype_name
         languages = Languages()
         if loaded.encodes:
             languages = choose_languages(
@@ -76,7 +77,7 @@ def generate(
         time_to_first_token=run.time_to_first_token,
         seconds=time.monotonic() - run.started,
         device=str(placement.device),
-        dtype=placement.dtype_name,
+        dtype=run.dtype_name or placement.dtype_name,
         load_seconds=run.load_seconds,
         seed=run.seed,
         reused_tokens=run.reused_tokens,
@@ -99,6 +100,7 @@ class _Run:
         self.seed: int | None = None
         self.rows: list[Row] = []
         self.cache: CacheKind = "dynamic"
+        self.dtype_name = ""
         self.reused_tokens = 0
         self.accepted_tokens = 0
         self._request = request

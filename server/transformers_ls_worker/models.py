@@ -16,6 +16,7 @@ from transformers_ls_worker.load_failures import load_error
 from transformers_ls_worker.loading import LoadedModel, load
 from transformers_ls_worker.memory import DeviceMemory, gibibytes, parameters_that_fit, share
 from transformers_ls_worker.model_files import check_adapter, check_files, fingerprint
+from transformers_ls_worker.openvino_store import OpenVinoStore
 from transformers_ls_worker.progress import progress
 from transformers_ls_worker.turns import Turn
 from transformers_ls_worker.weights import tensor_bytes, weights_bytes
@@ -47,10 +48,17 @@ class Models:
     Args:
         placement: What they run on.
         memory: The memory of it.
+        store: Models that OpenVINO computes; None where torch computes all.
     """
 
-    def __init__(self, placement: Placement, memory: DeviceMemory | None = None) -> None:
+    def __init__(
+        self,
+        placement: Placement,
+        memory: DeviceMemory | None = None,
+        store: OpenVinoStore | None = None,
+    ) -> None:
         self._placement = placement
+        self._store = store
         self._memory = memory or DeviceMemory(placement)
         self._entries: OrderedDict[_Name, _Entry] = OrderedDict()
         self._used: dict[Turn, _Name] = {}
@@ -154,6 +162,10 @@ class Models:
             with progress(lambda done: tell(done, need), check, sizes, need):
                 if head is not None:
                     return load_head(path, head, self._placement)
+                if self._store is not None and adapter is None:
+                    ready = self._store.load(path, lambda part: tell(need * part // 100, need), check)
+                    if ready is not None:
+                        return ready
                 loaded = load(path, self._placement, adapter, spread=spread)
         except RunAborted:
             self._memory.give_back()

@@ -12,6 +12,7 @@ from transformers_ls.cli._input import read_text
 from transformers_ls.cli._run_output import print_facts, print_findings, print_json
 from transformers_ls.engines.base import Stage
 from transformers_ls.errors import UsageError
+from transformers_ls.paths import prepared_dir
 from transformers_ls.settings import Settings
 from transformers_ls.tasks.catalogue import Inputs, Task, get_task
 from transformers_ls.tasks.choose import choose_model
@@ -50,7 +51,7 @@ async def _run(arguments: argparse.Namespace) -> int:
 
     task, request = _request(arguments)
     sandbox = Sandbox()
-    engine = LocalEngine(render_chat=PromptRenderer(sandbox))
+    engine = LocalEngine(render_chat=PromptRenderer(sandbox), prepared=prepared_dir())
 
     def on_stage(stage: Stage) -> None:
         # Once text stands on the terminal, a stage would wipe its last line.

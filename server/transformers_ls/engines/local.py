@@ -38,6 +38,8 @@ class LocalEngine(InferenceHost):
         python: The interpreter that has the worker's packages.
         device: torch's name of the device to use; the best one by default.
         dtype: What weights are loaded as; chosen by the device by default.
+        prepared: Where models prepared for OpenVINO are kept, which decodes them on a CPU if it is
+            installed; None for torch alone.
         options: How long the worker may take and stay; see `WorkerHost`.
     """
 
@@ -49,13 +51,18 @@ class LocalEngine(InferenceHost):
         python: str = sys.executable,
         device: str | None = None,
         dtype: str | None = None,
+        prepared: Path | None = None,
         **options: Unpack[HostOptions],
     ) -> None:
         # -P: a file `torch.py` in the workspace must not be taken for the library.
         argv = [python, "-P", "-m", "transformers_ls_worker"]
-        for option, value in (("--device", device), ("--dtype", dtype)):
+        for option, value in (
+            ("--device", device),
+            ("--dtype", dtype),
+            ("--prepared", prepared),
+        ):
             if value is not None:
-                argv += [option, value]
+                argv += [option, str(value)]
         super().__init__(argv, **options)
         self._render_chat = render_chat
         self._resolve = resolve or _resolve

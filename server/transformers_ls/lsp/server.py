@@ -105,10 +105,13 @@ class TransformersServer(LanguageServer):
     def engine(self) -> Engine:
         """What runs models."""
         from transformers_ls.engines.local import LocalEngine
+        from transformers_ls.paths import prepared_dir
 
+        local = self.configuration.for_uri("").local
         engine = LocalEngine(
             render_chat=self.chats.prompts,
             keep_alive=lambda: self.configuration.for_uri("").local.keep_alive,
+            prepared=prepared_dir() if local.cpu_decoder == "auto" else None,
         )
         engine.on_change = self.status.soon
         return engine
