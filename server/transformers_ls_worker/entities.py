@@ -76,6 +76,9 @@ def _group(
         if groups and groups[-1].tag == tag and not begins:
             groups[-1].scores.append(word[1])
             groups[-1].end = end
+        elif groups and groups[-1].tag != "O" and start < groups[-1].end:
+            # One more byte of a character that is an entity's already.
+            groups[-1].end = max(end, groups[-1].end)
         else:
             groups.append(_Group(tag, start, end, [word[1]]))
     found = [group.as_json(text) for group in groups if group.tag != "O"]

@@ -83,7 +83,11 @@ HEADS: dict[InferTask, Head] = {
 
 def generates(path: Path) -> bool:
     """Whether a model continues texts: then it chooses labels by their likelihood."""
-    return path.is_file() or _architecture(path).endswith(("ForCausalLM", "LMHeadModel"))
+    if path.is_file() or _architecture(path).endswith(("ForCausalLM", "LMHeadModel")):
+        return True
+    # One that sees pictures too has the name of an encoder-decoder, and a decoder for texts.
+    seeing = "text_config" in read_json(path / "config.json")
+    return seeing and _architecture(path).endswith("ForConditionalGeneration")
 
 
 def load_head(path: Path, head: Head, placement: Placement) -> LoadedModel:

@@ -67,12 +67,10 @@ def _answers(text: str, frame: Frame, encoder: Encoder, most: int) -> list[dict[
         spans += list(_best(table, window, most))
     whole = torch.stack([*masses, nowhere]).logsumexp(0)
     found: list[dict[str, Any]] = []
-    taken: list[_Span] = []
     for span in sorted(spans, reverse=True):
         start, end = _place(text, tokens, span)
-        if start == end or any(o.first <= span.last and span.first <= o.last for o in taken):
+        if start == end or any(start < o["end"] and o["start"] < end for o in found):
             continue
-        taken.append(span)
         score = float((torch.tensor(span.logit) - whole).exp())
         found.append({"answer": text[start:end], "score": score, "start": start, "end": end})
     return found[:most]

@@ -64,10 +64,15 @@ def test_entities(family, encoders, infer):
     strategy = "first" if family in ("bert", "distilbert") else "simple"
     reference = pipeline("token-classification", str(folder), aggregation_strategy=strategy)
     values = infer(folder, "token-classification", *TEXTS)
-    assert sum(map(len, values)) > 5
+    compared = 0
     for text, value in zip(TEXTS, values, strict=True):
-        assert found_spans(value) == spans(text, reference(text))
         assert all(entity["word"] == text[entity["start"] : entity["end"]] for entity in value)
+        expected = spans(text, reference(text))
+        # Of a character of several tokens the pipeline may make two entities at the same place.
+        if all(one[2] <= other[1] for one, other in pairwise(expected)):
+            assert found_spans(value) == expected
+            compared += len(expected)
+    assert compared > 5
 
 
 def test_a_combining_mark_does_not_join_words(encoders, infer):
