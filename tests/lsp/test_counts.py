@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.fake_hub import COMMIT
 from tests.support.session import Session, position_of, range_of, session
 from tests.support.tiny_tokenizer import make_tokenizer, reference_count
 from transformers_ls.lsp.server import create_server
@@ -106,6 +107,30 @@ async def test_every_configured_tokenizer_has_a_row(model, tmp_path):
         value = await hover(client, "file:///a.txt", "many words in one line", "words")
         assert "of 8,192" in row(value, model)[-1]
         assert "of 100" in row(value, other)[-1]
+
+
+async def test_a_revision_of_a_model_in_the_cache(tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    repository = tmp_path / "models--org--name"
+    make_tokenizer(repository / "snapshots" / COMMIT, window=100)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "v1.0").write_text(COMMIT)
+    name = "org/name@v1.0"
+    async with session(create_server(), {"tokenizers": [name, "org/name@v2.0"]}) as client:
+        await client.initialize()
+        await client.until(lambda: len(client.server.configuration.all_tokenizers()) == 2)
+        await client.ready(name, "org/name@v2.0")
+        text = "many words in one line"
+        client.open("file:///a.txt", text, "plaintext")
+        value = await hover(client, "file:///a.txt", text, "words")
+    expected = reference_count(repository / "snapshots" / COMMIT, text)
+    assert f"| {name} | {expected} | {expected} | " in value
+    assert "of 100 |" in value
+    # The other revision is not there, which says nothing of this one.
+    (line,) = [line for line in value.splitlines() if line.startswith("| org/name@v2.0")]
+    assert "…" in line
 
 
 async def test_inlay_hints_are_those_of_the_regions(client, model):

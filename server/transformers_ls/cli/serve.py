@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import sys
 from contextlib import suppress
 from ipaddress import ip_address
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from transformers_ls.errors import UsageError
+
+if TYPE_CHECKING:
+    from transformers_ls.lsp.server import TransformersServer
 
 __all__ = ["add_arguments", "run"]
 
@@ -44,9 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         host, port = _address(arguments.tcp or arguments.ws)
         if arguments.ws:
             _need_websockets()
-        from transformers_ls.lsp.server import create_server
-
-        server = create_server()
+        server = _create_server()
         try:
             (server.start_tcp if arguments.tcp else server.start_ws)(host, port)
         except OSError as error:
@@ -55,11 +57,20 @@ def run(arguments: argparse.Namespace) -> int:
             ) from None
         return 0
     stdout = _take_stdout()
-    from transformers_ls.lsp.server import create_server
     from transformers_ls.lsp.stdio import serve_stdio
 
-    serve_stdio(create_server(), sys.stdin.buffer, stdout)
+    serve_stdio(_create_server(), sys.stdin.buffer, stdout)
     return 0
+
+
+def _create_server() -> TransformersServer:
+    from transformers_ls.lsp.server import create_server
+
+    server = create_server()
+    # The 50,000 objects of the modules live for ever; to look through all of them for garbage, again
+    # and again, would hold up whatever is going on for 20 ms each time.
+    gc.freeze()
+    return server
 
 
 def _take_stdout() -> BinaryIO:

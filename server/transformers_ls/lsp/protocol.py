@@ -170,7 +170,8 @@ class TransformersProtocol(LanguageServerProtocol):
         except Exception as exc:  # noqa: BLE001 - every request is answered, whatever went wrong.
             error = to_response_error(exc)
         else:
-            self._send_response(msg_id, result=result)
+            # As it goes over the wire: a message object would be taken apart once more.
+            self._send_data({"id": msg_id, "jsonrpc": self.VERSION, "result": result})
             return
         self._send_response(msg_id, error=error)
 

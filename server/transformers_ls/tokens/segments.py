@@ -176,7 +176,7 @@ class Segments:
 
     def _segment(self, leaves: Sequence[Leaf]) -> Segment:
         """Return the segment from the cut of the first leaf to that of the last."""
-        texts = tuple(leaf.text for leaf in leaves)
+        texts = tuple([leaf.text for leaf in leaves])
         segment = self._segments.get(leaves[0])
         # A leaf of the snapshot before may be followed by another one now.
         if segment is None or segment.leaves != texts:

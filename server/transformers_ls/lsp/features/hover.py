@@ -55,7 +55,12 @@ def register(server: TransformersServer) -> None:
         texts: list[str | Slice | Snapshot] = [document.snapshot]
         if region is not None:
             texts.append(region.body)
-        counted = await Counting(server, models, texts, windows=windows, token=token).counted()
+        counting = Counting(server, models, texts, windows=windows, token=token)
+        # While the processes count.
+        span = None
+        if region is not None:
+            span = to_lsp_range(document.snapshot, region.start, region.end, encoding)
+        counted = await counting.counted()
         line = await token.line() if token is not None else ""
         parts = [_title(region), line, _table(counted, region)]
         parts += _notes(counted, region)
@@ -63,11 +68,8 @@ def register(server: TransformersServer) -> None:
             region.kind == "message" or await _in_transcript(server, document, region, offset)
         ):
             parts.append(await _prompt(server, document, offset))
-        start, end = (region.start, region.end) if region else (offset, offset)
-        return types.Hover(
-            types.MarkupContent(types.MarkupKind.Markdown, "\n\n".join(filter(None, parts))),
-            to_lsp_range(document.snapshot, start, end, encoding) if region else None,
-        )
+        text = "\n\n".join(filter(None, parts))
+        return types.Hover(types.MarkupContent(types.MarkupKind.Markdown, text), span)
 
 
 async def _in_transcript(
