@@ -89,7 +89,14 @@ def rows(regions: Sequence[Region]) -> list[Row | None]:
 def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make pieces so small that a text of a few lines has many of them."""
     monkeypatch.setattr(cuts, "WINDOW", 256)
-    for name, value in {"WINDOW": 256, "_LEAST": 24, "_SEEN": 16, "_ROW": 64, "LONG": 12}.items():
+    for name, value in {
+        "WINDOW": 256,
+        "_LEAST": 24,
+        "_SEEN": 16,
+        "_BLOCK": 12,
+        "_ROW": 64,
+        "LONG": 12,
+    }.items():
         monkeypatch.setattr(pieces, name, value)
     monkeypatch.setattr(sections, "LONG", 12)
     for name, value in {"LEAF_SIZE": 32, "BLOCK_WIDTH": 4}.items():

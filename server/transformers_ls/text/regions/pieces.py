@@ -31,6 +31,8 @@ _ROW = 1024
 """How much after and, at most, before a cut decides whether it is taken."""
 _CUTTING = 8
 """How many times as fast as it is parsed a text is searched for cuts, to be on the safe side."""
+_BLOCK = 192
+"""A block that is read on its own is no shorter: to start a parser takes time, too."""
 _BLOCKS = 512
 """How many blocks are remembered by their text: those around the cursor, and some more."""
 LONG = 1024
@@ -259,7 +261,11 @@ def _read(reader: Reader, text: str) -> Found:
     """Return what is in a piece, which is read block by block: a key changes only one of them."""
     regions: list[Region] = []
     headings: list[Heading] = []
-    for start, end in pairwise((0, *(cut for cut in reader.cuts(text) if cut), len(text))):
+    edges = [0]
+    for cut in reader.cuts(text):
+        if cut - edges[-1] >= _BLOCK:
+            edges.append(cut)
+    for start, end in pairwise((*edges, len(text))):
         found = _read_block(reader.read, text[start:end])
         regions += [_moved(region, start, region.body) for region in found.regions]
         headings += [
