@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from transformers import GenerationMixin
 
+from transformers_ls_worker.device import decoding_threads
 from transformers_ls_worker.openvino_graph import MASK
 
 __all__ = ["FACTS", "GRAPH", "OpenVinoModel"]
@@ -56,6 +57,9 @@ class OpenVinoModel(torch.nn.Module, GenerationMixin):  # type: ignore[misc]
         self.config = config
         self.generation_config = generation_config
         self.device = torch.device("cpu")
+        # The number holds for prompts too: it is part of the compiled graph. On two busy cores, one
+        # thread decoded 1.7 to 2.8 times as fast as two.
+        options = {"INFERENCE_NUM_THREADS": decoding_threads(), **options}
         core = openvino.Core()
         self._compiled = core.compile_model(core.read_model(folder / GRAPH), "CPU", options)
         self._masks = [name for name in map(_any_name, self._compiled.inputs) if MASK in name]
@@ -104,6 +108,13 @@ class Session:
         self._request = model._compiled.create_infer_request()  # noqa: SLF001
         self._counts: Array = attention_mask.numpy().astype(bool)
         self._past = 0
+        self._sources: Array = np.arange(len(self._counts), dtype="i4")
+        """Which row of the last step each row of the next one goes on from."""
+
+    def spread(self, rows: int) -> None:
+        """Let each of some rows go on from the first one's keys and values."""
+        self._counts = np.repeat(self._counts[:1], rows, axis=0)
+        self._sources = np.zeros(rows, dtype="i4")
 
     def step(self, input_ids: torch.Tensor) -> torch.Tensor:
         """Compute the next tokens of each row; return the scores of what follows the last."""
@@ -114,14 +125,15 @@ class Session:
         return torch.from_numpy(scores)
 
     def _some(self, ids: Array) -> None:
-        rows, new = ids.shape
+        new = ids.shape[1]
         end = self._past + new
         if self._counts.shape[1] < end:
-            more = np.ones((rows, end - self._counts.shape[1]), dtype=bool)
+            more = np.ones((len(ids), end - self._counts.shape[1]), dtype=bool)
             self._counts = np.concatenate([self._counts, more], axis=1)
         counts = self._counts[:, :end]
         places = np.maximum(np.cumsum(counts, axis=1) - 1, 0)[:, self._past :]
-        inputs = {"input_ids": ids, "position_ids": places, "beam_idx": np.arange(rows, dtype="i4")}
+        inputs = {"input_ids": ids, "position_ids": places, "beam_idx": self._sources}
+        self._sources = np.arange(len(ids), dtype="i4")
         for name in self._model._masks:  # noqa: SLF001
             window = self._model._window if "sliding" in name else None  # noqa: SLF001
             inputs[name] = _mask(counts, new, window)

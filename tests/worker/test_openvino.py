@@ -145,6 +145,14 @@ def test_a_graph_that_would_say_something_else_is_refused(llama, tmp_path):
         made_of(llama, tmp_path / "made", spoil)
 
 
+def test_the_making_sends_no_telemetry(llama, tmp_path, monkeypatch):
+    def forbidden(*_, **__):
+        raise AssertionError("telemetry was started")
+
+    monkeypatch.setattr("openvino_telemetry.Telemetry.__init__", forbidden)
+    made_of(llama, tmp_path / "made")
+
+
 def test_a_long_prompt_can_be_left_before_it_is_computed(llama, tmp_path, monkeypatch):
     made = made_of(llama, tmp_path / "made")
     monkeypatch.setattr("transformers_ls_worker.openvino_model._ASK_MILLISECONDS", 0)
