@@ -1,8 +1,8 @@
 /**
- * The Markdown of an answer as plain text with the same shape.
+ * The Markdown of an answer or a report as plain text with the same shape.
  *
- * It comes from a model and is shown to be read: as text nothing in it can link, load or style, and
- * unlike its source it has no escapes.
+ * It is shown to be read. As text nothing in it can link, load or style; unlike Markdown's source it
+ * has no escapes, and its columns stand under each other.
  */
 
 const ESCAPE = /\\([!-/:-@[-`{-~])/g;

@@ -139,11 +139,8 @@ export class Server implements Disposable {
     }
   }
 
-  /**
-   * Sends a request. One that comes while the server starts waits for it; one that no server will
-   * answer fails with a clear message.
-   */
-  async request<R>(method: string, params: unknown, token?: CancellationToken): Promise<R> {
+  /** Waits for a server that starts; fails with a clear message where none will answer. */
+  async ready(): Promise<LanguageClient> {
     await this.starting;
     if (this.client?.state !== State.Running) {
       throw new UserError(
@@ -151,10 +148,16 @@ export class Server implements Disposable {
         "Run “Transformers: Restart Server”, or see “Transformers: Show Logs”.",
       );
     }
+    return this.client;
+  }
+
+  /** Sends a request, as soon as the server is there. */
+  async request<R>(method: string, params: unknown, token?: CancellationToken): Promise<R> {
+    const client = await this.ready();
     // A token that is undefined would be taken for one more parameter.
     return token === undefined
-      ? this.client.sendRequest<R>(method, params)
-      : this.client.sendRequest<R>(method, params, token);
+      ? client.sendRequest<R>(method, params)
+      : client.sendRequest<R>(method, params, token);
   }
 
   /** Makes the editor's edit of a protocol's one. */

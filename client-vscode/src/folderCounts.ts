@@ -11,9 +11,10 @@ import {
   window,
   workspace,
 } from "vscode";
+import { plainText } from "./answerText";
 import type { Server } from "./client";
-import { UserError } from "./problems";
 import { COUNT_FOLDER_COMMAND, type FolderReport } from "./protocol";
+import { RESULT_LANGUAGE } from "./runPreviews";
 
 const SCHEME = "transformers-folder";
 const CANCELLED = -32800;
@@ -52,12 +53,8 @@ export class FolderCounts implements TextDocumentContentProvider, Disposable {
 
   /** Counts a folder, the one of the explorer's menu or one that is asked for, and shows the report. */
   async count(argument: unknown): Promise<void> {
-    if (!this.server.isRunning) {
-      throw new UserError(
-        "The Transformers language server is not running.",
-        "Run “Transformers: Restart Server” first.",
-      );
-    }
+    // The menu of a folder may be what starts the extension.
+    await this.server.ready();
     const folder = argument instanceof Uri ? argument : await askForFolder();
     if (folder === undefined) {
       return;
@@ -69,13 +66,13 @@ export class FolderCounts implements TextDocumentContentProvider, Disposable {
     const name = folder.path.split("/").at(-1) ?? "";
     const uri = Uri.from({
       scheme: SCHEME,
-      path: `/Tokens in ${name}.md`,
+      path: `/Tokens in ${name}`,
       query: folder.toString(),
     });
-    this.reports.set(uri.toString(), report.markdown);
+    this.reports.set(uri.toString(), plainText(report.markdown));
     this.emitter.fire(uri);
     const shown = await workspace.openTextDocument(uri);
-    await languages.setTextDocumentLanguage(shown, "markdown");
+    await languages.setTextDocumentLanguage(shown, RESULT_LANGUAGE);
     await window.showTextDocument(shown, { preview: false });
   }
 

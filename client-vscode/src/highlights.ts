@@ -15,7 +15,8 @@ import { rangeOf } from "./chatPreview";
 import type { Highlight } from "./protocol";
 import { shortened } from "./text";
 
-const LABEL_LIMIT = 24;
+// Labels take room in the text; the hover has the whole one.
+const LABEL_LIMIT = 12;
 
 export class Highlights implements Disposable {
   private readonly marks = new Map<string, readonly Highlight[]>();

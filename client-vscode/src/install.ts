@@ -1,7 +1,6 @@
 /** Asks which embedded model to install; the server does it, with its own progress and cancel. */
 import { commands, type QuickPickItem, window } from "vscode";
 import type { Server } from "./client";
-import { UserError } from "./problems";
 import { INSTALL_COMMAND } from "./protocol";
 
 const EMBEDDED: QuickPickItem[] = [
@@ -10,12 +9,7 @@ const EMBEDDED: QuickPickItem[] = [
 ];
 
 export async function installModel(server: Server): Promise<void> {
-  if (!server.isRunning) {
-    throw new UserError(
-      "The Transformers language server is not running.",
-      "Run “Transformers: Restart Server” first.",
-    );
-  }
+  await server.ready();
   const choice = await window.showQuickPick(EMBEDDED, {
     title: "Install Model",
     placeHolder: "Which model should be installed on this machine?",

@@ -32,5 +32,5 @@ export function paragraphsOf(
 
 /** A paragraph in one line of a list. */
 export function labelOf({ text }: Paragraph): string {
-  return shortened(text, 120);
+  return shortened(text, 60);
 }

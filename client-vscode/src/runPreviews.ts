@@ -20,7 +20,8 @@ import { Throttled } from "./flow";
 import type { Run } from "./run";
 
 export const RUN_SCHEME = "transformers-run";
-const LANGUAGE = "transformers-run";
+/** Of texts that are made to be read, and have no other language. */
+export const RESULT_LANGUAGE = "transformers-run";
 
 // About thirty a second: as smooth as a screen needs, whatever the model's speed.
 const TEXT_INTERVAL_MS = 33;
@@ -117,7 +118,7 @@ export class RunPreviews implements TextDocumentContentProvider, CodeLensProvide
   async open(uri: Uri): Promise<void> {
     this.drawIn(uri, LENSES_AT_MOST_MS);
     const document = await workspace.openTextDocument(uri);
-    await languages.setTextDocumentLanguage(document, LANGUAGE);
+    await languages.setTextDocumentLanguage(document, RESULT_LANGUAGE);
     await window.showTextDocument(document, {
       viewColumn: ViewColumn.Beside,
       preserveFocus: true,
