@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -25,6 +25,9 @@ from transformers_ls_worker.failures import RunError, is_out_of_memory
 from transformers_ls_worker.labels import average, ranked
 from transformers_ls_worker.memory import give_back
 from transformers_ls_worker.windows import Tokens, Window
+
+if TYPE_CHECKING:
+    from transformers_ls_worker.openvino_model import Session
 
 __all__ = ["choose"]
 
@@ -97,13 +100,15 @@ def _likelihoods(encoder: Encoder, prompt: str, endings: Sequence[str]) -> torch
         shared -= 1
     tails = [row[shared:] for row in rows]
     with encoder.computing():
-        first, cache = _read(encoder, plain[:shared])
-        scores = torch.stack([first[tail[0]] for tail in tails])
+        # A model that OpenVINO computes has no cache in Python.
+        in_sessions = "past_key_values" not in encoder.takes
+        begun = (_BegunSession if in_sessions else _Begun)(encoder, plain[:shared])
+        scores = torch.stack([begun.first[tail[0]] for tail in tails])
         left = [number for number, tail in enumerate(tails) if len(tail) > 1]
-        together = max(1, _CACHED // shared) if _repeats(cache) else 1
+        together = max(1, _CACHED // shared) if begun.repeats else 1
         while left:
             batch = left[:together]
-            found = _go_on(encoder, shared, cache, [tails[number] for number in batch])
+            found = _go_on(begun, [tails[number] for number in batch])
             if found is None:
                 give_back(encoder.device)
                 together = len(batch) // 2
@@ -114,43 +119,84 @@ def _likelihoods(encoder: Encoder, prompt: str, endings: Sequence[str]) -> torch
     return scores
 
 
-def _read(encoder: Encoder, ids: list[int]) -> tuple[torch.Tensor, Any]:
-    """Return the logarithms of what may follow ids, and the keys and values to go on from."""
-    last: dict[str, Any] = {"logits_to_keep": 1} if "logits_to_keep" in encoder.takes else {}
-    output = encoder.model(
-        input_ids=torch.tensor([ids], device=encoder.device), use_cache=True, **last
-    )
-    return output.logits[0, -1].float().log_softmax(-1).cpu(), output.past_key_values
-
-
-def _repeats(cache: Any) -> bool:
-    """Whether several rows can go on from a cache at once; that of a recurrent model cannot."""
-    return all(hasattr(layer, "batch_repeat_interleave") for layer in cache.layers)
-
-
-def _go_on(
-    encoder: Encoder, shared: int, cache: Any, tails: Sequence[list[int]]
-) -> torch.Tensor | None:
+def _go_on(begun: _Begun | _BegunSession, tails: Sequence[list[int]]) -> torch.Tensor | None:
     """Return the likelihoods of tails but for their first tokens; None for a lack of memory."""
     longest = max(map(len, tails)) - 1
     # What fills up the shorter rows comes after all that counts, and nothing there sees it.
     rows = [tail[:-1] + [0] * (longest - len(tail) + 1) for tail in tails]
-    places = torch.arange(shared, shared + longest, device=encoder.device)
     try:
-        own = copy.deepcopy(cache)
-        if len(tails) > 1:
-            own.batch_repeat_interleave(len(tails))
-        output = encoder.model(
-            input_ids=torch.tensor(rows, device=encoder.device),
-            position_ids=places.expand(len(tails), -1),
-            past_key_values=own,
-            use_cache=True,
-        )
-        found = output.logits.float().log_softmax(-1)
-        sums = [found[row, range(len(tail) - 1), tail[1:]].sum() for row, tail in enumerate(tails)]
-        return torch.stack(sums).cpu()
+        found = begun.go_on(torch.tensor(rows))
     except Exception as error:
         if len(tails) == 1 or not is_out_of_memory(error):
             raise
+    else:
+        sums = [found[row, range(len(tail) - 1), tail[1:]].sum() for row, tail in enumerate(tails)]
+        return torch.stack(sums).cpu()
     # Out of the handler: the exception would hold the tensors that filled the memory.
     return None
+
+
+class _Begun:
+    """A prompt that was read, and from which several rows can go on.
+
+    Args:
+        encoder: The model.
+        ids: The prompt's tokens.
+    """
+
+    def __init__(self, encoder: Encoder, ids: list[int]) -> None:
+        self._encoder = encoder
+        self._count = len(ids)
+        last: dict[str, Any] = {"logits_to_keep": 1} if "logits_to_keep" in encoder.takes else {}
+        output = encoder.model(
+            input_ids=torch.tensor([ids], device=encoder.device), use_cache=True, **last
+        )
+        self.first = output.logits[0, -1].float().log_softmax(-1).cpu()
+        """The logarithms of what may follow."""
+        self._cache = output.past_key_values
+
+    @property
+    def repeats(self) -> bool:
+        """Whether several rows can go on at once; those of a recurrent model cannot."""
+        return all(hasattr(layer, "batch_repeat_interleave") for layer in self._cache.layers)
+
+    def go_on(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return the logarithms of what may follow each token of some rows."""
+        device = self._encoder.device
+        cache = copy.deepcopy(self._cache)
+        if len(rows) > 1:
+            cache.batch_repeat_interleave(len(rows))
+        places = torch.arange(self._count, self._count + rows.shape[1], device=device)
+        output = self._encoder.model(
+            input_ids=rows.to(device),
+            position_ids=places.expand(len(rows), -1),
+            past_key_values=cache,
+            use_cache=True,
+        )
+        found: torch.Tensor = output.logits.float().log_softmax(-1)
+        return found
+
+
+class _BegunSession:
+    """The same with a model that OpenVINO computes, whose sessions go on once."""
+
+    repeats = True
+
+    def __init__(self, encoder: Encoder, ids: list[int]) -> None:
+        self._model = encoder.model
+        self._ids = torch.tensor([ids])
+        self._session: Session | None
+        self._session, self.first = self._begin()
+
+    def _begin(self) -> tuple[Session, torch.Tensor]:
+        from transformers_ls_worker.openvino_model import Session
+
+        session = Session(self._model, torch.ones_like(self._ids))
+        return session, session.step(self._ids)[0].log_softmax(-1)
+
+    def go_on(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return the logarithms of what may follow each token of some rows."""
+        session, self._session = self._session or self._begin()[0], None
+        session.spread(len(rows))
+        steps = [session.step(column[:, None]) for column in rows.T]
+        return torch.stack(steps, 1).log_softmax(-1)

@@ -1,5 +1,7 @@
 """Labels by models that generate text: the likelihoods are those of a plain forward pass."""
 
+import inspect
+
 import pytest
 
 torch = pytest.importorskip("torch", reason="the worker's packages are not installed")
@@ -13,6 +15,7 @@ from transformers import (  # noqa: E402
 from tests.support import tiny_families  # noqa: E402
 from tests.support.tiny_models import save_model  # noqa: E402
 from tests.support.turns import AloneTurn  # noqa: E402
+from transformers_ls_worker import wire  # noqa: E402
 from transformers_ls_worker.failures import RunError  # noqa: E402
 
 ZERO_SHOT = "zero-shot-classification"
@@ -141,6 +144,7 @@ def test_labels_that_do_not_fit_beside_each_other(folder, infer, monkeypatch):
             raise torch.OutOfMemoryError("no more")
         return forward(input_ids=input_ids, logits_to_keep=logits_to_keep, **inputs)
 
+    crowded.__signature__ = inspect.signature(forward)
     monkeypatch.setattr(model, "forward", crowded)
     (value,) = infer(folder("llama"), ZERO_SHOT, TEXT, labels=LABELS)
     assert refused
@@ -151,3 +155,39 @@ def test_a_model_that_transforms_texts(folder, infer):
     with pytest.raises(RunError, match="BartForConditionalGeneration") as caught:
         infer(folder("bart"), ZERO_SHOT, TEXT, labels=LABELS)
     assert "chat model" in caught.value.hint
+
+
+@pytest.mark.filterwarnings(
+    "ignore::torch.jit.TracerWarning",
+    "ignore:.*torch.jit:DeprecationWarning",
+    "ignore:.*gradient_checkpointing:FutureWarning",
+)
+@pytest.mark.parametrize("family", ["llama", "gemma2"])
+def test_a_model_that_openvino_computes(family, folder, tmp_path, monkeypatch):
+    pytest.importorskip("openvino")
+    from transformers import AutoConfig, GenerationConfig
+
+    from transformers_ls_worker import likelihood, openvino_export
+    from transformers_ls_worker.device import Placement
+    from transformers_ls_worker.encoder import Encoder
+    from transformers_ls_worker.loading import LoadedModel
+    from transformers_ls_worker.openvino_model import OpenVinoModel
+
+    made, plain = tmp_path / "made", Plain(folder(family))
+    made.mkdir()
+    openvino_export.export(folder(family), made, make_small=lambda _graph: {})
+    exact = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
+    settings = GenerationConfig.from_pretrained(made)
+    model = OpenVinoModel(made, AutoConfig.from_pretrained(made), settings, **exact)
+    cpu = Placement(torch.device("cpu"), torch.float32)
+    encoder = Encoder(
+        LoadedModel(model, plain.tokenizer, 256), cpu, lambda: None, lambda _percent: None
+    )
+    request = wire.Infer("run", "", ZERO_SHOT, (TEXT,), LABELS)
+    expected = dict(zip(LABELS, plain.ratios(TEXT, LABELS).softmax(0).tolist(), strict=True))
+    (value,) = likelihood.choose(request, encoder)
+    assert scores(value) == pytest.approx(expected, abs=1e-3)
+    # Where not all labels fit beside each other, the prompt is read again for the next ones.
+    monkeypatch.setattr(likelihood, "_CACHED", 2 * 30)
+    (value,) = likelihood.choose(request, encoder)
+    assert scores(value) == pytest.approx(expected, abs=1e-3)
