@@ -2,11 +2,13 @@
 
 `python bench/worker_decode.py [--tokens 128] [--rounds 3]` prints, for SmolLM2-135M:
 
-- cold start: from spawning the worker to the first token through `LocalEngine`;
-- decoding through `LocalEngine` against `pipeline("text-generation")` in float32, the plain way;
-- the stack's own cost: `LocalEngine` against `model.generate` in this process with the same
-  options and precision, in time to the first token and in tokens per second;
+- decoding through `LocalEngine` against `pipeline("text-generation")` in float32, the plain way,
+  and against `model.generate` in this process in the engine's precision;
+- perplexity of both on a text: of float32 as it is loaded, and of the engine's type in its layout;
+- a text with few mistakes that is corrected, with tokens drafted from it and without;
 - what storing the weights as bfloat16 costs (`--rounding GGUF`): perplexity of both on a text.
+
+What our layers cost, and a cold start: `bench/stack.py`.
 
 Rounds are interleaved and medians are printed: other load on the machine hits all alike. The
 engine's worker is idle (it blocks on a pipe) while the others run.
@@ -18,9 +20,13 @@ import argparse
 import asyncio
 import os
 import statistics
+import sys
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench.aims import at_least, at_most
 from transformers_ls.engines.local import LocalEngine
 from transformers_ls.hub.resolve import resolve
 
@@ -30,10 +36,19 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 MODEL = "smollm2-135m"
+AIM, QUALITY = 1.6, 1.01
 PROMPT = (
     "The history of the lighthouse begins long before electricity. Sailors needed a light that "
     "could be seen through rain and fog, and so the first keepers burned"
 )
+
+
+_STORY = (
+    "The lighthouse keeper climb the stairs every evening before the sun goes down. He clean the "
+    "glass, fill the lamp with oil and wind the clockwork that turn the lens. When the fog come in "
+    "from the sea, he also have to ring the bell every two minutes, sometimes for the whole night."
+)
+FAULTY = f"Text: {_STORY}\n\nThe same text, with its grammar corrected:"
 
 
 async def through_engine(engine: LocalEngine, tokens: int) -> tuple[float, float]:
@@ -46,16 +61,32 @@ async def through_engine(engine: LocalEngine, tokens: int) -> tuple[float, float
     return first - started, (count - 1) / (time.perf_counter() - first)
 
 
-async def cold_start() -> float:
-    """Return seconds from nothing to the first token."""
-    engine = LocalEngine(render_chat=None)
-    started = time.perf_counter()
-    stream = engine.text_generation(PROMPT, model=MODEL, max_new_tokens=2)
-    await anext(stream)
-    seconds = time.perf_counter() - started
-    await stream.aclose()
-    await engine.close()
-    return seconds
+async def corrected(engine: LocalEngine, *, repeats_prompt: bool) -> tuple[float, str]:
+    """Return tokens per second of a correction, its prompt included, and its text."""
+    started, count, text = time.perf_counter(), 0, ""
+    async for item in engine.text_generation(
+        FAULTY, model=MODEL, max_new_tokens=96, stop=["\n\n"], repeats_prompt=repeats_prompt
+    ):
+        if item.details:
+            count, text = item.details.generated_tokens, item.generated_text or ""
+    return count / (time.perf_counter() - started), text
+
+
+def perplexity(folder: Path, dtype: str, *, packed: bool) -> float:
+    """Return the perplexity of 1,024 tokens of this file and asyncio's."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from transformers_ls_worker.packing import pack
+
+    text = Path(__file__).read_text("utf-8") + Path(asyncio.__file__).read_text("utf-8")
+    ids = AutoTokenizer.from_pretrained(folder)(text, return_tensors="pt").input_ids[:, :1024]
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype)).eval()
+    if packed:
+        pack(model)
+    with torch.inference_mode():
+        logits = model(ids).logits[0, :-1].float()
+        return float(torch.exp(torch.nn.functional.cross_entropy(logits, ids[0, 1:])))
 
 
 def in_process(folder: Path, dtype: str):
@@ -104,7 +135,7 @@ def plain_pipeline(folder: Path):
     return measure
 
 
-async def main() -> None:
+async def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=3)
@@ -113,10 +144,7 @@ async def main() -> None:
     folder = resolve(MODEL).folder
     if options.rounding:
         rounding(options.rounding, folder)
-        return
-
-    cold = [await cold_start() for _ in range(options.rounds)]
-    print(f"cold start to the first token: {statistics.median(cold):.2f} s", spread(cold))
+        return 0
 
     engine = LocalEngine(render_chat=None)
     await engine.start()
@@ -125,11 +153,13 @@ async def main() -> None:
     here, pipe = in_process(folder, dtype), plain_pipeline(folder)
     here(8)
     pipe(8)
-    ours, direct, plain = [], [], []
+    ours, direct, plain, slow, fast = [], [], [], [], []
     for _ in range(options.rounds):
         ours.append(await through_engine(engine, options.tokens))
         direct.append(here(options.tokens))
         plain.append(pipe(options.tokens))
+        slow.append(await corrected(engine, repeats_prompt=False))
+        fast.append(await corrected(engine, repeats_prompt=True))
     await engine.close()
 
     ttft, rate = (statistics.median(values) for values in zip(*ours, strict=True))
@@ -138,13 +168,19 @@ async def main() -> None:
     print(f"LocalEngine ({dtype}): {rate:.1f} tok/s, first token {ttft:.3f} s")
     print(f"generate in-process ({dtype}): {direct_rate:.1f} tok/s, first {direct_ttft:.3f} s")
     print(f"pipeline float32: {plain_rate:.1f} tok/s")
-    print(f"ratio to the pipeline: {rate / plain_rate:.2f} x")
     print(f"ratio to generate: {rate / direct_rate:.2f} x, first token {ttft / direct_ttft:.2f} x")
+    usual, packed = (
+        perplexity(folder, "float32", packed=False),
+        perplexity(folder, dtype, packed=True),
+    )
+    print(f"perplexity: float32 {usual:.3f}, {dtype} as the engine has it {packed:.3f}")
+    without, drafted = (statistics.median(value for value, _ in both) for both in (slow, fast))
+    same = "the same text" if fast[0][1] == slow[0][1] else "another text, by rounding"
+    print(f"a correction: {without:.1f} tok/s, drafted from its prompt {drafted:.1f} ({same})")
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs")
-
-
-def spread(values: list[float]) -> str:
-    return f"[{min(values):.2f}..{max(values):.2f}]"
+    met = at_least("decoding against the float32 pipeline", rate / plain_rate, AIM)
+    met &= at_most("perplexity against float32", packed / usual, QUALITY)
+    return 0 if met else 1
 
 
 def rounding(gguf: Path, folder: Path) -> None:
@@ -178,4 +214,4 @@ def rounding(gguf: Path, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    sys.exit(asyncio.run(main()))

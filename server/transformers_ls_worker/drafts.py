@@ -5,6 +5,10 @@ tried as what comes next. The model computes all tried tokens at once, and those
 disagreement are taken: the tokens of greedy decoding, in fewer steps. A CPU computes eight tokens
 of one row in little more time than one, since reading the weights is most of the work.
 
+In bfloat16 a product of several rows may be rounded otherwise than the same product of one row, so
+where two tokens are almost as likely, the other one may win. The same request is always computed in
+the same steps, and has the same answer.
+
 transformers has the same as `prompt_lookup_num_tokens`, but it always computes the whole prompt,
 and it drafts from the first place that matches, not from where the copying was.
 """
