@@ -62,7 +62,7 @@ def load_error(path: Path, error: Exception) -> RunError:
         )
     if "Unrecognized configuration class" in text:
         return RunError(
-            "model-broken",
+            "model-unfit",
             f"{name} is not a model that generates text.",
             "Choose a chat, base or translation model for this task.",
         )

@@ -126,7 +126,7 @@ def _auto_class(path: Path, config: Any) -> Any:
         known = getattr(transformers, name, None)
         if known is not None and not known.can_generate():
             raise RunError(
-                "model-broken",
+                "model-unfit",
                 f"{path.name} does not generate text: it is a {name}.",
                 "Choose a chat, base or translation model for this task.",
             )

@@ -133,6 +133,7 @@ def test_a_model_of_another_kind(name, models, folder, llama):
     getattr(transformers, name)(config).save_pretrained(folder)
     save_tokenizer(folder)
     error = refused(models, folder, llama)
+    assert error.code == "model-unfit"
     assert name in error.message
     assert "chat" in error.hint
 
