@@ -136,7 +136,7 @@ class Generate:
     """Absolute path of a PEFT adapter's folder, put on the model; empty for none."""
     repeats_prompt: bool = False
     """Whether much of the answer will likely stand in the prompt (an edit, a correction): then
-    tokens are drafted from it, which changes no greedy answer."""
+    tokens are drafted from it, which changes no greedy answer but by rounding."""
 
     @property
     def prompts(self) -> tuple[str, ...]:
