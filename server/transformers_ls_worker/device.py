@@ -10,7 +10,7 @@ import torch
 
 __all__ = ["Placement", "choose_placement", "decoding_threads", "keep_state", "use_threads"]
 
-_THREADS = torch.get_num_threads()
+_THREADS: int = torch.get_num_threads()
 """One for each physical core, unless the environment says otherwise."""
 
 

@@ -163,7 +163,9 @@ class Models:
                 if head is not None:
                     return load_head(path, head, self._placement)
                 if self._store is not None and adapter is None:
-                    ready = self._store.load(path, lambda part: tell(need * part // 100, need), check)
+                    ready = self._store.load(
+                        path, lambda part: tell(need * part // 100, need), check
+                    )
                     if ready is not None:
                         return ready
                 loaded = load(path, self._placement, adapter, spread=spread)
