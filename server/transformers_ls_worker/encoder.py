@@ -26,7 +26,8 @@ _TOGETHER = {"cpu": 2048}
 BERT base: eight of 512 tokens no faster than four); more would only take memory."""
 
 _TOGETHER_ON_ACCELERATORS = 32_768
-"""About 1 GB of activations for an encoder of BERT large's size; where it is too much, halved."""
+"""About 1 GB of activations for an encoder of BERT large's size, by reckoning: no GPU was there to
+measure it. Where it is too much, it is halved."""
 
 
 class Encoder:

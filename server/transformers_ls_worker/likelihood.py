@@ -7,8 +7,11 @@ their forms compete for it (Holtzman et al. 2021, https://arxiv.org/abs/2104.083
 place of the text is "N/A" (Zhao et al. 2021, https://arxiv.org/abs/2102.09690). Dividing by the
 label's length instead (Brown et al. 2020, https://arxiv.org/abs/2005.14165) leaves the first bias.
 
-A sentence of the text itself, and no chat: a small chat model asked to choose from a list repeats
-the list's first or last word. Measured with SmolLM2 135M on the texts of tests/data/labels.json.
+It is a sentence below the text, and no chat: a small chat model that is asked to choose from a list
+tends to one place of the list. SmolLM2 135M on the texts of tests/data/labels.json: 26 of 30
+sentiments, 20 of 20 topics and 11 of 12 intents are right; by the likelihood alone 16, 18 and 9; by
+the best of six ways to ask in a chat at most 20 sentiments and 14 topics. The sentences were chosen
+among nine on the same texts, so other texts will do less well.
 """
 
 from __future__ import annotations
