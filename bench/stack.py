@@ -157,7 +157,11 @@ async def main() -> int:
     )
     engine = LocalEngine(render_chat=None)
     taken: dict[str, list[Taken]] = {"generate here": [], "LocalEngine": [], "LSP server": []}
-    settings = {"generation": {"maxNewTokens": options.tokens}}
+    # The same decoder on all three ways.
+    settings = {
+        "generation": {"maxNewTokens": options.tokens},
+        "local": {"cpuDecoder": "torch"},
+    }
     with Client(OUR_SERVER, settings) as client:
         client.initialize()
         client.notify("initialized", {})

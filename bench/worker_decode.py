@@ -29,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.aims import at_least, at_most
 from transformers_ls.engines.local import LocalEngine
 from transformers_ls.hub.resolve import resolve
+from transformers_ls.tasks.catalogue import get_task
 
 # As the worker does, and before torch is imported: see transformers_ls_worker/__main__.py.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -43,12 +44,11 @@ PROMPT = (
 )
 
 
-_STORY = (
+FAULTY = (
     "The lighthouse keeper climb the stairs every evening before the sun goes down. He clean the "
     "glass, fill the lamp with oil and wind the clockwork that turn the lens. When the fog come in "
     "from the sea, he also have to ring the bell every two minutes, sometimes for the whole night."
 )
-FAULTY = f"Text: {_STORY}\n\nThe same text, with its grammar corrected:"
 
 
 async def through_engine(engine: LocalEngine, tokens: int) -> tuple[float, float]:
@@ -61,15 +61,25 @@ async def through_engine(engine: LocalEngine, tokens: int) -> tuple[float, float
     return first - started, (count - 1) / (time.perf_counter() - first)
 
 
-async def corrected(engine: LocalEngine, *, repeats_prompt: bool) -> tuple[float, str]:
+async def corrected(engine: LocalEngine, prompt: str, *, repeats_prompt: bool) -> tuple[float, str]:
     """Return tokens per second of a correction, its prompt included, and its text."""
     started, count, text = time.perf_counter(), 0, ""
     async for item in engine.text_generation(
-        FAULTY, model=MODEL, max_new_tokens=96, stop=["\n\n"], repeats_prompt=repeats_prompt
+        prompt, model=MODEL, max_new_tokens=96, repeats_prompt=repeats_prompt
     ):
         if item.details:
             count, text = item.details.generated_tokens, item.generated_text or ""
     return count / (time.perf_counter() - started), text
+
+
+def correction(folder: Path) -> str:
+    """Return the prompt of the task that corrects a text."""
+    from transformers import AutoTokenizer
+
+    messages = get_task("fix-grammar").work.chat_messages(FAULTY, "", "")
+    return AutoTokenizer.from_pretrained(folder).apply_chat_template(
+        messages, tokenize=False, add_generation_prompt=True
+    )
 
 
 def perplexity(folder: Path, dtype: str, *, packed: bool) -> float:
@@ -153,13 +163,14 @@ async def main() -> int:
     here, pipe = in_process(folder, dtype), plain_pipeline(folder)
     here(8)
     pipe(8)
+    faulty = correction(folder)
     ours, direct, plain, slow, fast = [], [], [], [], []
     for _ in range(options.rounds):
         ours.append(await through_engine(engine, options.tokens))
         direct.append(here(options.tokens))
         plain.append(pipe(options.tokens))
-        slow.append(await corrected(engine, repeats_prompt=False))
-        fast.append(await corrected(engine, repeats_prompt=True))
+        slow.append(await corrected(engine, faulty, repeats_prompt=False))
+        fast.append(await corrected(engine, faulty, repeats_prompt=True))
     await engine.close()
 
     ttft, rate = (statistics.median(values) for values in zip(*ours, strict=True))
