@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+import vscode_server
 from tests.e2e.vscode.journal import Journal
 from tests.e2e.vscode.workbench import Workbench
 
@@ -25,7 +27,9 @@ def test_the_server_is_restarted_by_command(workbench: Workbench, journal: Journ
     workbench.shoot("restarted")
 
 
-def test_an_interpreter_without_the_package(workbench: Workbench, tmp_path: Path) -> None:
+def test_an_interpreter_without_the_package(
+    workbench: Workbench, journal: Journal, tmp_path: Path
+) -> None:
     workbench.open("notes.md")
     workbench.wait_for("counts", lambda: "tokens" in workbench.line("## Weather"))
     python = tmp_path / "python"
@@ -42,7 +46,15 @@ def test_an_interpreter_without_the_package(workbench: Workbench, tmp_path: Path
         assert "pip install transformers-ls" in message
         assert "Show Logs" in message
         assert "Open Settings" in message
+
+        # Once the package is there, nobody needs to look for the way on.
+        python.write_text(f'#!/bin/sh\nexec "{vscode_server.repository_python()}" "$@"\n')
+        workbench.page.locator(".notification-toast a", has_text="Try Again").click()
+        workbench.select_line(3)
+        workbench.wait_for("a count", lambda: "tokens selected" in workbench.status_bar())
     finally:
         settings.write_text("{}")
-    workbench.select_line(3)
+    own = re.escape(str(vscode_server.repository_python()))
+    workbench.wait_for("the start", lambda: journal.last(f"Starting the server with {own} "))
+    workbench.select_line(7)
     workbench.wait_for("a count", lambda: "tokens selected" in workbench.status_bar())

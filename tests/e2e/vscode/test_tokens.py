@@ -1,6 +1,8 @@
-"""The tokens of a document in colours, in VS Code."""
+"""The tokens of a document in colours, and those of a folder in a report, in VS Code."""
 
 from __future__ import annotations
+
+import shutil
 
 import pytest
 
@@ -36,3 +38,28 @@ def test_tokens_are_coloured_and_follow_typing(workbench: Workbench) -> None:
     workbench.save(path)
     workbench.command("Transformers: Colour Tokens")
     workbench.wait_for("no colours", lambda: _coloured(workbench) == 0)
+
+
+def test_a_folder_is_counted_from_the_explorer(workbench: Workbench) -> None:
+    folder = workbench.folder / "corpus"
+    (folder / "deep").mkdir(parents=True)
+    texts = {"first.md": "One text of the corpus.\n", "deep/second.md": "And another one.\n" * 9}
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    try:
+        row = workbench.page.locator(".explorer-folders-view .monaco-list-row", has_text="corpus")
+        row.click(button="right")
+        entry = workbench.page.locator(".monaco-menu .action-label", has_text="Count Tokens in Fol")
+        entry.wait_for()
+        workbench.shoot("menu")
+        entry.click()
+        workbench.page.locator('.tab[data-resource-name="Tokens in corpus"]').wait_for()
+        rows = workbench.wait_for(
+            "the report",
+            lambda: {cells[0]: cells for line in workbench.lines() if (cells := line.split())},
+        )
+        workbench.shoot("report")
+        for name, text in texts.items():
+            assert rows[name] == [name, str(len(text)), str(expected.count(text))]
+    finally:
+        shutil.rmtree(folder)

@@ -116,10 +116,32 @@ class Workbench:
         self._choose(label)
         self.page.locator(".quick-input-widget:visible").wait_for(state="hidden")
 
+    def choose(self, label: str, question: str = "") -> None:
+        """Chooses an entry of a list that another list or question may follow.
+
+        Of a long list only the first entries are there; its question tells it from the list before.
+        """
+        box = self.page.locator(".quick-input-widget:visible input.input")
+        if question:
+            self.page.locator(f'.quick-input-widget:visible [placeholder*="{question}"]').wait_for()
+        else:
+            self._row(label).wait_for()
+        box.fill(label)
+        self._row(label).click()
+
+    def answer(self, question: str, text: str) -> None:
+        """Types the answer to a question into its box."""
+        box = self.page.locator(".quick-input-widget:visible").filter(has_text=question)
+        box.locator("input.input").fill(text)
+        self.press("Enter")
+
+    def _row(self, label: str) -> Locator:
+        rows = self.page.locator(".quick-input-list .monaco-list-row")
+        return rows.filter(has_text=label).first
+
     def _choose(self, label: str) -> None:
-        row = self.page.locator(".quick-input-list .monaco-list-row").filter(has_text=label).first
-        row.wait_for()
-        row.click()
+        self._row(label).wait_for()
+        self._row(label).click()
 
     def open(self, name: str) -> Path:
         """Opens a file of the folder by its whole path."""
