@@ -96,15 +96,6 @@ def marked(area: Locator) -> str:
     return text
 
 
-def choose(workbench: Workbench, label: str) -> None:
-    """Pick an entry of a list that another list may follow."""
-    box = workbench.page.locator(".quick-input-widget:visible input.input")
-    row = workbench.page.locator(".quick-input-list .monaco-list-row").filter(has_text=label)
-    row.first.wait_for()
-    box.fill(label)
-    row.first.click()
-
-
 def source(workbench: Workbench) -> Locator:
     return workbench.page.locator(".editor-group-container").first
 
@@ -226,15 +217,53 @@ def test_variables_of_the_template(workbench: Workbench, strict: Path, configure
     workbench.wait_for("the prompt", lambda: "[user]Why" in workbench.preview_text())
     workbench.wait_for_lens("tokens, template")
     workbench.click_lens("variables")
-    choose(workbench, "enable_thinking")
-    choose(workbench, "false")
+    workbench.choose("enable_thinking")
+    workbench.choose("false")
     workbench.wait_for("the prompt", lambda: "<think False>" in workbench.preview_text())
     workbench.wait_for_lens("enable_thinking=false")
     workbench.shoot("variable")
     workbench.click_lens("enable_thinking=false")
-    choose(workbench, "enable_thinking")
-    choose(workbench, "Not given")
+    workbench.choose("enable_thinking")
+    workbench.choose("Not given")
     workbench.wait_for("the prompt", lambda: "<think" not in workbench.preview_text())
+
+
+def test_a_template_is_shown_with_another_sample(workbench: Workbench) -> None:
+    path = workbench.folder / "template.jinja"
+    path.write_text("{% for m in messages %}[{{ m.role }}]{{ m.content }}\n{% endfor %}")
+    try:
+        workbench.open(path.name)
+        workbench.command(OPEN)
+        workbench.wait_for_lens("sample single turn")
+        workbench.click_lens("sample single turn")
+        workbench.shoot("samples")
+        workbench.choose("tools")
+        workbench.wait_for_lens("sample tools")
+        workbench.wait_for("its prompt", lambda: "[tool]" in workbench.preview_text())
+        workbench.shoot("sample")
+    finally:
+        path.unlink()
+
+
+def test_one_of_several_templates(workbench: Workbench, strict: Path, configure) -> None:
+    more = strict / "additional_chat_templates"
+    more.mkdir()
+    (more / "shout.jinja").write_text(
+        "{% for m in messages %}{{ m.content | upper }}\n{% endfor %}"
+    )
+    configure(strict)
+    open_preview(workbench)
+    workbench.wait_for_lens("template default")
+    workbench.click_lens("template default")
+    workbench.shoot("templates")
+    workbench.choose("shout")
+    workbench.wait_for_lens("template shout")
+    workbench.wait_for("its prompt", lambda: "WHY IS THE SKY BLUE" in workbench.preview_text())
+    workbench.shoot("template")
+    # What was chosen is kept for the document, which other tests show with other models.
+    workbench.click_lens("template shout")
+    workbench.choose("default")
+    workbench.wait_for_lens("template default")
 
 
 def test_two_models_side_by_side(workbench: Workbench, strict: Path, configure) -> None:
@@ -272,3 +301,21 @@ def test_it_survives_a_restart(workbench: Workbench) -> None:
         lambda: " ".join(workbench.lines(alone)).strip().endswith("the most.<|im_end|>"),
     )
     workbench.shoot("alone")
+
+
+def test_it_survives_a_reload_of_the_window(workbench: Workbench) -> None:
+    path = open_preview(workbench)
+    workbench.wait_for_lens("tokens, template")
+    workbench.command("Transformers: Restart Server")
+    workbench.wait_for_lens("tokens, template")
+    workbench.page.reload()
+    workbench.page.locator(".monaco-workbench .explorer-folders-view").wait_for(timeout=60_000)
+    workbench.preview.wait_for(timeout=60_000)
+    # VS Code writes down where the cursor was only now and then.
+    workbench.page.locator(".editor-instance .view-lines").first.click()
+    workbench.go_to(1)
+    total = expected.count(prompt_of(row(path, 0)))
+    workbench.wait_for_lens(f"{total} of 8,192 tokens")
+    workbench.wait_for("the counts", lambda: len(badges(workbench.preview)) == 4)
+    assert "No Python" not in workbench.notifications()
+    workbench.shoot("reloaded")
