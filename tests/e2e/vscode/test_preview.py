@@ -301,6 +301,9 @@ def test_it_survives_a_restart(workbench: Workbench) -> None:
         lambda: " ".join(workbench.lines(alone)).strip().endswith("the most.<|im_end|>"),
     )
     workbench.shoot("alone")
+    # Options are kept for each document, also for the next test.
+    alone.locator(".codelens-decoration a", has_text="generation prompt off").click()
+    alone.locator(".codelens-decoration a", has_text="generation prompt on").wait_for()
 
 
 def test_it_survives_a_reload_of_the_window(workbench: Workbench) -> None:
