@@ -57,8 +57,8 @@ class OpenVinoModel(torch.nn.Module, GenerationMixin):  # type: ignore[misc]
         self.config = config
         self.generation_config = generation_config
         self.device = torch.device("cpu")
-        # The number holds for prompts too: it is part of the compiled graph. On two busy cores, one
-        # thread decoded 1.7 to 2.8 times as fast as two.
+        # The number holds for prompts too: it is part of the compiled graph. On two idle cores, a
+        # step took as long with one thread as with two.
         options = {"INFERENCE_NUM_THREADS": decoding_threads(), **options}
         core = openvino.Core()
         self._compiled = core.compile_model(core.read_model(folder / GRAPH), "CPU", options)

@@ -27,7 +27,7 @@ __all__ = ["OpenVinoStore"]
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = 1
+_FORMAT = 2
 """Raised when the graphs must be made anew."""
 
 _SMALLEST = 64 * 2**20

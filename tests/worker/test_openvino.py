@@ -30,7 +30,7 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 CPU = Placement(torch.device("cpu"), torch.float32)
-EXACT = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
+EXACT = openvino_export.EXACT
 PROMPT = list(range(10, 30))
 FAMILIES = ("llama", "qwen2", "qwen3", "mistral", "phi", "gemma2", "gemma3", "gpt2", "opt")
 
