@@ -137,6 +137,17 @@ class TransformersProtocol(LanguageServerProtocol):
 
         super()._execute_handler(msg_id, handler, done, args, kwargs)
 
+    def _handle_notification(self, method_name: str, params: Any) -> None:
+        handler = _DOCUMENT_HANDLERS.get(method_name)
+        if handler is None:
+            super()._handle_notification(method_name, params)
+            return
+        # Each key comes this way: nobody waits for it, and so it needs no id and no future.
+        try:
+            handler(self, params)
+        except Exception as error:  # noqa: BLE001 - as of other notifications, errors are told here.
+            log.error("a notification handler failed: %s", describe(error))  # noqa: TRY400
+
     def _handle_cancel_notification(self, msg_id: MsgId) -> None:
         # Cancelling what has ended already is normal: the answer and the cancel crossed.
         future = self._request_futures.pop(msg_id, None)
@@ -235,6 +246,13 @@ class TransformersProtocol(LanguageServerProtocol):
         """Forget the document, then tell the server."""
         self.documents.close(params.text_document.uri)
         self._server.on_document(params.text_document.uri)
+
+
+_DOCUMENT_HANDLERS: dict[str, Callable[[TransformersProtocol, Any], None]] = {
+    types.TEXT_DOCUMENT_DID_OPEN: TransformersProtocol.lsp_text_document__did_open,
+    types.TEXT_DOCUMENT_DID_CHANGE: TransformersProtocol.lsp_text_document__did_change,
+    types.TEXT_DOCUMENT_DID_CLOSE: TransformersProtocol.lsp_text_document__did_close,
+}
 
 
 def to_response_error(exc: BaseException) -> types.ResponseError:

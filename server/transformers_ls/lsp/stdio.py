@@ -1,20 +1,23 @@
 """The protocol over standard input and output, read by the event loop itself.
 
 pygls reads standard input in threads, line by line: a message costs three ways to a thread and back,
-which is more than most answers take. Where the system lets a loop wait for the pipe, asyncio's own
-reader takes their place; pygls does the rest either way.
+which is more than most answers take. Where the system lets a loop wait for the pipe, what arrives
+there is cut into messages at once; elsewhere pygls reads.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
+import re
 import stat
 from contextlib import suppress
 from threading import Event
 from typing import TYPE_CHECKING, BinaryIO
 
+from pygls.exceptions import JsonRpcException
 from pygls.io_ import StdinAsyncReader, StdoutWriter, run_async
 
 if TYPE_CHECKING:
@@ -24,8 +27,10 @@ __all__ = ["serve_stdio"]
 
 log = logging.getLogger(__name__)
 
-_BUFFER = 1 << 20
-"""Bytes that may wait to be read before the pipe is left alone for a while."""
+_HEADER = 1 << 16
+"""No header of a message is that long."""
+_HEADER_END = b"\r\n\r\n"
+_LENGTH = re.compile(rb"(?:\A|\n)Content-Length: (\d+)\r\n")
 
 
 def serve_stdio(server: TransformersServer, stdin: BinaryIO, stdout: BinaryIO) -> None:
@@ -42,26 +47,86 @@ def serve_stdio(server: TransformersServer, stdin: BinaryIO, stdout: BinaryIO) -
 async def _serve(
     server: TransformersServer, stop: Event, stdin: BinaryIO, stdout: BinaryIO
 ) -> None:
-    reader: asyncio.StreamReader | StdinAsyncReader
     if _pollable(stdin, stdout):
-        reader = asyncio.StreamReader(limit=_BUFFER)
-        answering = asyncio.StreamReaderProtocol(reader)
-        await asyncio.get_running_loop().connect_read_pipe(lambda: answering, stdin)
-    else:
-        reader = StdinAsyncReader(stdin, server.thread_pool)
-    try:
-        await run_async(
-            stop_event=stop,
-            reader=reader,
-            protocol=server.protocol,
-            logger=log,
-            error_handler=server.report_server_error,
-        )
-    except asyncio.IncompleteReadError:
-        log.warning("the client's input ended in the middle of a message")
-    except ValueError:
-        # Of the reader only: what handlers raise is handled. No header line is that long.
-        log.error("what the client sends is not LSP")  # noqa: TRY400
+        loop = asyncio.get_running_loop()
+        messages = _Messages(server, stop)
+        await loop.connect_read_pipe(lambda: messages, stdin)
+        await messages.ended
+        return
+    await run_async(
+        stop_event=stop,
+        reader=StdinAsyncReader(stdin, server.thread_pool),
+        protocol=server.protocol,
+        logger=log,
+        error_handler=server.report_server_error,
+    )
+
+
+class _Messages(asyncio.Protocol):
+    """Cuts what arrives into messages and hands them over, all that are there in one go.
+
+    Args:
+        server: Whose protocol handles them.
+        stop: Set when no more are to be handled.
+    """
+
+    def __init__(self, server: TransformersServer, stop: Event) -> None:
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._server = server
+        self._stop = stop
+        self._buffer = bytearray()
+        self._body = 0
+        """Where the body of the first message begins; 0 while its header is not there."""
+        self._end = 0
+        """Where it ends."""
+
+    def data_received(self, data: bytes) -> None:
+        """Handle the messages that are complete."""
+        buffer = self._buffer
+        buffer += data
+        while not self.ended.done() and (self._body or self._read_header()):
+            if len(buffer) < self._end:
+                return
+            body = bytes(memoryview(buffer)[self._body : self._end])
+            del buffer[: self._end]
+            self._body = self._end = 0
+            self._handle(body)
+            if self._stop.is_set():
+                self._finish()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """End with the client's input."""
+        if self._buffer and not self.ended.done():
+            log.warning("the client's input ended in the middle of a message")
+        self._finish()
+
+    def _read_header(self) -> bool:
+        """Find out where the first message's body is; False when that is not known yet."""
+        end = self._buffer.find(_HEADER_END, 0, _HEADER)
+        if end < 0:
+            if len(self._buffer) >= _HEADER:
+                log.error("what the client sends is not LSP")
+                self._finish()
+            return False
+        length = _LENGTH.search(self._buffer, 0, end + 2)
+        if length is None:
+            # A header without a length has no body to skip.
+            del self._buffer[: end + len(_HEADER_END)]
+            return bool(self._buffer) and self._read_header()
+        self._body = end + len(_HEADER_END)
+        self._end = self._body + int(length[1])
+        return True
+
+    def _handle(self, body: bytes) -> None:
+        protocol = self._server.protocol
+        try:
+            protocol.handle_message(json.loads(body))
+        except Exception as error:  # noqa: BLE001 - as in pygls: the next message may be well.
+            self._server.report_server_error(error, JsonRpcException)
+
+    def _finish(self) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
 
 
 def _pollable(stdin: BinaryIO, stdout: BinaryIO) -> bool:
