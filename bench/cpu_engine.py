@@ -194,7 +194,7 @@ async def main() -> None:
     body = tokenizer.decode(tokenizer(judged_text() * 2).input_ids[: PROMPT_TOKENS - 2])
     engines = {
         "worker, torch": LocalEngine(render_chat=None),
-        "worker, OpenVINO": LocalEngine(render_chat=None, prepared=prepared_dir()),
+        "worker, OpenVINO": LocalEngine(render_chat=None, prepared=prepared_dir),
     }
     local = {"pipeline float32": plain_pipeline(folder)}
     if find_spec("xllamacpp") is not None:

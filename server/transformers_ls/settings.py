@@ -247,7 +247,7 @@ class LocalSettings:
     cpu_decoder: Literal["auto", "torch"] = _setting(
         "auto",
         "What computes text on a machine without a GPU: OpenVINO where it is installed (the extra "
-        "`cpu`) and can compute the model, or torch alone. Read when the first task starts.",
+        "`cpu`) and can compute the model, or torch alone. Read when the engine starts.",
         scope="window",
     )
 

@@ -51,7 +51,7 @@ async def _run(arguments: argparse.Namespace) -> int:
 
     task, request = _request(arguments)
     sandbox = Sandbox()
-    engine = LocalEngine(render_chat=PromptRenderer(sandbox), prepared=prepared_dir())
+    engine = LocalEngine(render_chat=PromptRenderer(sandbox), prepared=prepared_dir)
 
     def on_stage(stage: Stage) -> None:
         # Once text stands on the terminal, a stage would wipe its last line.

@@ -38,8 +38,8 @@ class LocalEngine(InferenceHost):
         python: The interpreter that has the worker's packages.
         device: torch's name of the device to use; the best one by default.
         dtype: What weights are loaded as; chosen by the device by default.
-        prepared: Where models prepared for OpenVINO are kept, which decodes them on a CPU if it is
-            installed; None for torch alone.
+        prepared: Returns where models prepared for OpenVINO are kept, which decodes them on a CPU
+            if it is installed, or None for torch alone; asked when a worker starts.
         options: How long the worker may take and stay; see `WorkerHost`.
     """
 
@@ -51,18 +51,21 @@ class LocalEngine(InferenceHost):
         python: str = sys.executable,
         device: str | None = None,
         dtype: str | None = None,
-        prepared: Path | None = None,
+        prepared: Callable[[], Path | None] = lambda: None,
         **options: Unpack[HostOptions],
     ) -> None:
-        # -P: a file `torch.py` in the workspace must not be taken for the library.
-        argv = [python, "-P", "-m", "transformers_ls_worker"]
-        for option, value in (
-            ("--device", device),
-            ("--dtype", dtype),
-            ("--prepared", prepared),
-        ):
-            if value is not None:
-                argv += [option, str(value)]
+        def argv() -> list[str]:
+            # -P: a file `torch.py` in the workspace must not be taken for the library.
+            words = [python, "-P", "-m", "transformers_ls_worker"]
+            for option, value in (
+                ("--device", device),
+                ("--dtype", dtype),
+                ("--prepared", prepared()),
+            ):
+                if value is not None:
+                    words += [option, str(value)]
+            return words
+
         super().__init__(argv, **options)
         self._render_chat = render_chat
         self._resolve = resolve or _resolve

@@ -44,14 +44,14 @@ class WorkerHost:
     starts a new one.
 
     Args:
-        argv: The command that starts the worker.
+        argv: Returns the command that starts a worker.
         options: How long it may take and stay.
     """
 
-    def __init__(self, argv: Sequence[str], **options: Unpack[HostOptions]) -> None:
+    def __init__(self, argv: Callable[[], Sequence[str]], **options: Unpack[HostOptions]) -> None:
         self.on_change: Callable[[], None] | None = None
         """Called, on the event loop, whenever `status()` may have changed."""
-        self._argv = list(argv)
+        self._argv = argv
         self._start_seconds = options.get("start_seconds", 120.0)
         self._abort_seconds = options.get("abort_seconds", 20.0)
         self._end_seconds = options.get("end_seconds", 2.0)
@@ -169,7 +169,7 @@ class WorkerHost:
 
     async def _start(self) -> WorkerProcess:
         worker = WorkerProcess(
-            self._argv,
+            self._argv(),
             start_seconds=self._start_seconds,
             abort_seconds=self._abort_seconds,
             end_seconds=self._end_seconds,

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from transformers_ls.lsp.chats import Chats
     from transformers_ls.lsp.diagnoses import Diagnoses
     from transformers_ls.lsp.templates import Templates
+    from transformers_ls.settings import LocalSettings
     from transformers_ls.text.document import Document
     from transformers_ls.tokens.store import Entry, TokenizerStore
 
@@ -107,11 +108,13 @@ class TransformersServer(LanguageServer):
         from transformers_ls.engines.local import LocalEngine
         from transformers_ls.paths import prepared_dir
 
-        local = self.configuration.for_uri("").local
+        def local() -> LocalSettings:
+            return self.configuration.for_uri("").local
+
         engine = LocalEngine(
             render_chat=self.chats.prompts,
-            keep_alive=lambda: self.configuration.for_uri("").local.keep_alive,
-            prepared=prepared_dir() if local.cpu_decoder == "auto" else None,
+            keep_alive=lambda: local().keep_alive,
+            prepared=lambda: prepared_dir() if local().cpu_decoder == "auto" else None,
         )
         engine.on_change = self.status.soon
         return engine

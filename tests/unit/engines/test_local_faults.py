@@ -173,6 +173,22 @@ if not os.path.exists(path):
     assert await text_of(engine) == "hi"
 
 
+async def test_each_worker_starts_as_the_settings_are_then(make, tmp_path):
+    body = """
+ready()
+message = receive()
+message = receive()
+send(wire.Delta(message.run_id, " ".join(sys.argv[4:]), 1))
+done(message.run_id)
+os._exit(0)
+"""
+    prepared = [tmp_path, None]
+    engine = make(body, prepared=lambda: prepared.pop(0))
+    assert await text_of(engine) == f"--prepared {tmp_path}"
+    await state(engine, "failed")
+    assert await text_of(engine) == ""
+
+
 async def test_failures_have_their_own_errors(make):
     body = """
 ready()
