@@ -6,7 +6,7 @@ such again: `(q - zero) * scale`, the form of GGUF's Q4_0, Q4_1 and Q4_K. All ot
 bits and one scale for each row.
 
 The zeros are not whole numbers, and stay so. With whole ones a step of SmolLM2 135M took 12 ms
-instead of 16, which is how openvino-genai reads GGUF files, but its perplexity rose from 53 to 69.
+instead of 16, but its perplexity rose from 53 to 69.
 Columns that give back what the rounding takes brought it to 53 again and the step to 14 ms, and made
 a prompt of 1,500 tokens take 1.7 times as long: that kernel needs float32 activations.
 """
