@@ -23,14 +23,15 @@ from pygls.io_ import StdinAsyncReader, StdoutWriter, run_async
 if TYPE_CHECKING:
     from transformers_ls.lsp.server import TransformersServer
 
-__all__ = ["serve_stdio"]
+__all__ = ["Messages", "serve_stdio"]
 
 log = logging.getLogger(__name__)
 
 _HEADER = 1 << 16
 """No header of a message is that long."""
 _HEADER_END = b"\r\n\r\n"
-_LENGTH = re.compile(rb"(?:\A|\n)Content-Length: (\d+)\r\n")
+# Names of header fields may be written in any case; the length has no more digits than memory has.
+_LENGTH = re.compile(rb"(?i)(?:\A|\n)Content-Length: *(\d{1,12})[ \t]*\r\n")
 
 
 def serve_stdio(server: TransformersServer, stdin: BinaryIO, stdout: BinaryIO) -> None:
@@ -49,7 +50,7 @@ async def _serve(
 ) -> None:
     if _pollable(stdin, stdout):
         loop = asyncio.get_running_loop()
-        messages = _Messages(server, stop)
+        messages = Messages(server, stop)
         await loop.connect_read_pipe(lambda: messages, stdin)
         await messages.ended
         return
@@ -62,7 +63,7 @@ async def _serve(
     )
 
 
-class _Messages(asyncio.Protocol):
+class Messages(asyncio.Protocol):
     """Cuts what arrives into messages and hands them over, all that are there in one go.
 
     Args:
@@ -102,20 +103,18 @@ class _Messages(asyncio.Protocol):
 
     def _read_header(self) -> bool:
         """Find out where the first message's body is; False when that is not known yet."""
-        end = self._buffer.find(_HEADER_END, 0, _HEADER)
-        if end < 0:
-            if len(self._buffer) >= _HEADER:
-                log.error("what the client sends is not LSP")
-                self._finish()
-            return False
-        length = _LENGTH.search(self._buffer, 0, end + 2)
-        if length is None:
+        while (end := self._buffer.find(_HEADER_END, 0, _HEADER)) >= 0:
+            length = _LENGTH.search(self._buffer, 0, end + 2)
+            if length is not None:
+                self._body = end + len(_HEADER_END)
+                self._end = self._body + int(length[1])
+                return True
             # A header without a length has no body to skip.
             del self._buffer[: end + len(_HEADER_END)]
-            return bool(self._buffer) and self._read_header()
-        self._body = end + len(_HEADER_END)
-        self._end = self._body + int(length[1])
-        return True
+        if len(self._buffer) >= _HEADER:
+            log.error("what the client sends is not LSP")
+            self._finish()
+        return False
 
     def _handle(self, body: bytes) -> None:
         protocol = self._server.protocol
