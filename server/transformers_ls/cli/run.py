@@ -36,6 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--question", metavar="TEXT", help="what to ask about the text")
     parser.add_argument("--labels", metavar="A,B,…", help="what to choose from")
     parser.add_argument("--max-new-tokens", type=int, metavar="N", help="256 when not given")
+    parser.add_argument(
+        "--cpu-decoder",
+        choices=("torch", "openvino"),
+        default=Settings().local.cpu_decoder,
+        help="what computes text without a GPU; OpenVINO prepares a model once, for a minute",
+    )
     parser.add_argument("--json", action="store_true", help="machine-readable output")
 
 
@@ -51,7 +57,11 @@ async def _run(arguments: argparse.Namespace) -> int:
 
     task, request = _request(arguments)
     sandbox = Sandbox()
-    engine = LocalEngine(render_chat=PromptRenderer(sandbox), prepared=prepared_dir)
+    openvino = arguments.cpu_decoder == "openvino"
+    engine = LocalEngine(
+        render_chat=PromptRenderer(sandbox),
+        prepared=lambda: prepared_dir() if openvino else None,
+    )
 
     def on_stage(stage: Stage) -> None:
         # Once text stands on the terminal, a stage would wipe its last line.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
+
+from transformers_ls.hub.config_files import read_config
 
 __all__ = ["adapter_base", "has_template", "has_tokenizer", "is_adapter", "mismatches"]
 
@@ -21,7 +22,7 @@ def is_adapter(folder: Path) -> bool:
 
 def adapter_base(folder: Path) -> str | None:
     """Return the name of the model that an adapter was trained on, by its own word."""
-    config = _read(folder / CONFIG)
+    config = read_config(folder / CONFIG)
     name, revision = config.get("base_model_name_or_path"), config.get("revision")
     if not isinstance(name, str) or not name:
         return None
@@ -65,7 +66,7 @@ def _vocabulary(folder: Path) -> int:
     """Return how many tokens the tokenizer.json of a folder has; 0 when it does not say."""
     if not folder.is_dir():
         return 0
-    model = _read(folder / "tokenizer.json")
+    model = read_config(folder / "tokenizer.json")
     vocabulary = (model.get("model") or {}).get("vocab")
     if not isinstance(vocabulary, dict | list):
         return 0
@@ -81,12 +82,4 @@ def _template(folder: Path) -> Any:
             return (folder / name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             continue
-    return _read(folder / "tokenizer_config.json").get("chat_template")
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return values if isinstance(values, dict) else {}
+    return read_config(folder / "tokenizer_config.json").get("chat_template")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +9,7 @@ from typing import Any, Literal
 from transformers_ls.errors import ModelBrokenError
 from transformers_ls.gguf import read_gguf
 from transformers_ls.hub.adapters import WEIGHTS, has_template
+from transformers_ls.hub.config_files import read_config
 
 __all__ = ["ModelFacts", "ModelKind", "model_facts"]
 
@@ -73,7 +73,7 @@ def model_facts(path: Path, adapter: Path | None = None) -> ModelFacts:
     if path.is_file() and path.suffix == ".gguf":
         return _gguf_facts(path, trained=trained, added=added)
     folder = path.parent if path.is_file() else path
-    config = _read(folder / "config.json")
+    config = read_config(folder / "config.json")
     weights = [] if path.is_file() else list(folder.glob("*.safetensors"))
     weights = [file for file in weights if file.name != WEIGHTS]
     architecture = _architecture(config)
@@ -88,8 +88,7 @@ def model_facts(path: Path, adapter: Path | None = None) -> ModelFacts:
         prefixes=config.get("model_type") in _PREFIXED,
         quantization=_quantization(config),
         entails=architecture.endswith("ForSequenceClassification") and _entails(config),
-        embeds=(folder / "modules.json").is_file()
-        or (architecture.endswith(("Model", "ForMaskedLM")) and not _is_encoder_decoder(config)),
+        embeds=(folder / "modules.json").is_file() or _embeds(config, architecture),
     )
 
 
@@ -108,6 +107,13 @@ def _kind(config: dict[str, Any], architecture: str, *, has_template: bool) -> M
 
 def _is_encoder_decoder(config: dict[str, Any]) -> bool:
     return bool(config.get("is_encoder_decoder"))
+
+
+def _embeds(config: dict[str, Any], architecture: str) -> bool:
+    """Whether there is nothing behind a text's vectors but, at most, what predicts its masks."""
+    bare = architecture.endswith(("Model", "ForMaskedLM"))
+    writes = architecture.endswith("LMHeadModel")
+    return bare and not writes and not _is_encoder_decoder(config)
 
 
 def _entails(config: dict[str, Any]) -> bool:
@@ -162,11 +168,3 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return values if isinstance(values, dict) else {}

@@ -37,7 +37,6 @@ SETTINGS = {
     "files.autoSave": "off",
     # A run that is to be stopped half-way must not be over before.
     "transformers.generation.maxNewTokens": 300,
-    "transformers.local.cpuDecoder": "torch",
 }
 
 
