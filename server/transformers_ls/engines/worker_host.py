@@ -63,6 +63,8 @@ class WorkerHost:
         self._starting: asyncio.Task[WorkerProcess] | None = None
         self._failure: TransformersLsError | None = None
         self._model: str | None = None
+        self._dtype = ""
+        """What the last run's weights were, where that is known: one decoder has its own."""
         self._closings = 0
         """How often `close` was called: a run that began before the last one is not done."""
 
@@ -79,14 +81,15 @@ class WorkerHost:
             state = "busy" if worker.runs else "idle"
         elif self._failure is not None:
             state = "failed"
-        place = f"this machine ({ready.device}, {ready.dtype})" if ready else "this machine"
+        dtype = (self._dtype or ready.dtype) if ready else None
+        place = f"this machine ({ready.device}, {dtype})" if ready else "this machine"
         return EngineStatus(
             kind="local",
             state=state,
             destination=place,
             pid=worker.pid if worker else None,
             device=ready.device if ready else None,
-            dtype=ready.dtype if ready else None,
+            dtype=dtype,
             model=self._model,
             message=str(self._failure) if state == "failed" else "",
         )
@@ -136,6 +139,8 @@ class WorkerHost:
                 try:
                     async with aclosing(_frames(run, on_stage)) as frames:
                         async for frame in frames:
+                            if isinstance(frame, wire.Done):
+                                self._dtype = frame.dtype
                             yield frame
                     return
                 except EngineDiedError:
@@ -177,6 +182,7 @@ class WorkerHost:
         )
         self._worker = worker
         self._failure = None
+        self._dtype = ""
         try:
             if self._leaving is not None:
                 await asyncio.wait([self._leaving])

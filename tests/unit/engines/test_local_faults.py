@@ -173,6 +173,21 @@ if not os.path.exists(path):
     assert await text_of(engine) == "hi"
 
 
+async def test_the_status_tells_what_the_last_weights_were(make):
+    body = """
+ready()
+while True:
+    message = receive()
+    if isinstance(message, wire.Generate):
+        send(wire.Done(message.run_id, "eos", 1, 1, 0.1, 0.2, "cpu", "u4"))
+"""
+    engine = make(body)
+    await engine.start()
+    assert engine.status().destination == "this machine (cpu, float32)"
+    await text_of(engine)
+    assert engine.status().destination == "this machine (cpu, u4)"
+
+
 async def test_each_worker_starts_as_the_settings_are_then(make, tmp_path):
     body = """
 ready()
