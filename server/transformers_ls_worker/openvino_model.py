@@ -57,8 +57,7 @@ class OpenVinoModel(torch.nn.Module, GenerationMixin):  # type: ignore[misc]
         self.config = config
         self.generation_config = generation_config
         self.device = torch.device("cpu")
-        # The number holds for prompts too: it is part of the compiled graph. On two idle cores, a
-        # step took as long with one thread as with two.
+        # The number holds for prompts too: it is part of the compiled graph.
         options = {"INFERENCE_NUM_THREADS": decoding_threads(), **options}
         core = openvino.Core()
         self._compiled = core.compile_model(core.read_model(folder / GRAPH), "CPU", options)

@@ -24,7 +24,7 @@ token, Llama 3.1 8B 131 KB."""
 _ENDS = (512, 1024)
 """Where the parts of one prompt end, in tokens; after the last, one has as many tokens as it.
 
-Cut there, a prompt of 700 or 1,500 tokens takes a CPU 5 % longer the first time (SmolLM2-135M); a
+Cut there, a prompt of 700 or 1,500 tokens takes a CPU 6 or 7 % longer the first time (SmolLM2-135M); a
 shorter one is computed again as fast as it matters."""
 
 _SHARED_ENDS = (32, 64, 128, 256, *_ENDS)
