@@ -17,6 +17,27 @@ from transformers_ls.tasks.work import (
 
 __all__ = ["BUILT_IN"]
 
+_DOCSTRING_PROMPT = (
+    "Write the documentation of the following code in Google style: one line that says what it "
+    "does, then, where they help, the sections Args, Returns and Raises. Answer with the text of "
+    "the docstring only, without quotation marks and without the code.\n\n{text}"
+)
+
+_EXAMPLE_CODE = """\
+def read_words(path, smallest=1):
+    text = open(path).read()
+    return [word for word in text.split() if len(word) >= smallest]"""
+
+_EXAMPLE_DOCSTRING = """\
+Read the words of a file.
+
+Args:
+    path: The file to read.
+    smallest: How many letters a word must have.
+
+Returns:
+    The words, in the order of the file."""
+
 _WRITING = (
     Task(
         id="summarize",
@@ -154,10 +175,9 @@ _WRITING = (
         setting="generation",
         work=Writing(
             placement="docstring",
-            chat_prompt="Write the documentation of the following code in Google style: one line "
-            "that says what it does, then, where they help, the sections Args, Returns and Raises. "
-            "Answer with the text of the docstring only, without quotation marks and without the "
-            "code.\n\n{text}",
+            chat_prompt=_DOCSTRING_PROMPT,
+            # A small model repeats the code unless it has seen once what is wanted.
+            examples=((_DOCSTRING_PROMPT.format(text=_EXAMPLE_CODE), _EXAMPLE_DOCSTRING),),
         ),
     ),
 )

@@ -30,6 +30,9 @@ _TEMPLATE_TOKENS = 96
 """Room for what a chat template writes around a message: the default system prompts of known
 templates have up to about 80 tokens."""
 
+_TURN_TOKENS = 16
+"""Room for what it writes around each further message: a role and some special tokens."""
+
 
 @dataclass(slots=True)
 class WritingRun:
@@ -145,8 +148,9 @@ class WritingRun:
             budget = request.window - _TEMPLATE_TOKENS
         else:
             prompt = request.prompt("")
-            written = prompt if isinstance(prompt, str) else str(prompt[0]["content"])
-            around = request.count(written) + _TEMPLATE_TOKENS
+            written = [prompt] if isinstance(prompt, str) else [str(m["content"]) for m in prompt]
+            around = sum(map(request.count, written)) + _TEMPLATE_TOKENS
+            around += _TURN_TOKENS * (len(written) - 1)
             budget = request.window - request.max_new_tokens - around
         # Where the longest answer would fill the window, it is the answer that has to be shorter.
         return await asyncio.to_thread(split, text, max(budget, request.window // 4), request.count)

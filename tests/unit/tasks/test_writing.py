@@ -227,6 +227,21 @@ async def test_a_long_text_is_summarized_in_rounds():
     assert task_run.facts.parts == parts + 1
 
 
+async def test_examples_take_their_room_in_the_window():
+    def count(text: str) -> int:
+        return len(text.split())
+
+    engine = ScriptedEngine("A short summary.")
+    text = "\n\n".join("word " * 30 for _ in range(60))
+    task = request("summarize", text, window=500, count=count, max_new_tokens=20)
+    solved = dataclasses.replace(task.writing, examples=(("long " * 100, "short " * 50),))
+    await run(engine, dataclasses.replace(task, writing=solved))
+    for asked in engine.asked:
+        assert len(asked["messages"]) == 3
+        whole = sum(count(message["content"]) for message in asked["messages"])
+        assert whole + 20 + 96 <= 500
+
+
 async def test_summaries_that_do_not_get_shorter_end():
     long = "word " * 2000
     task = request("summarize", long, window=300, count=lambda text: len(text.split()))
