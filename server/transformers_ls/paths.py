@@ -52,5 +52,5 @@ def cache_dir() -> Path:
 
 
 def prepared_dir() -> Path:
-    """Return the folder of models prepared for OpenVINO."""
-    return cache_dir() / "openvino"
+    """Return the folder of models prepared for ONNX Runtime."""
+    return cache_dir() / "onnx"

@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--device", help="torch's name of the device; the best one by default")
     parser.add_argument("--dtype", help="what weights are loaded as; by the device by default")
     parser.add_argument(
-        "--prepared", type=Path, help="where models prepared for OpenVINO are; none without it"
+        "--prepared", type=Path, help="where models prepared for ONNX Runtime are; none without it"
     )
     options = parser.parse_args()
 

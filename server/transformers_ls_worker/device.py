@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import torch
 
-__all__ = ["Placement", "choose_placement", "decoding_threads", "keep_state", "use_threads"]
+__all__ = ["Placement", "all_threads", "choose_placement", "keep_state", "use_threads"]
 
 _THREADS: int = torch.get_num_threads()
 """One for each physical core, unless the environment says otherwise."""
@@ -42,12 +42,12 @@ def use_threads(placement: Placement, phase: Literal["prompt", "decode"]) -> Non
     busy cores, one thread decoded 1.3 to 1.8 times as fast as two. So it leaves one core free.
     """
     if placement.device.type == "cpu":
-        torch.set_num_threads(_THREADS if phase == "prompt" else decoding_threads())
+        torch.set_num_threads(_THREADS if phase == "prompt" else max(1, _THREADS - 1))
 
 
-def decoding_threads() -> int:
-    """Return how many threads decode on the CPU: one core is left to the editor."""
-    return max(1, _THREADS - 1)
+def all_threads() -> int:
+    """Return how many threads compute on the CPU when none is left out: one for each core."""
+    return _THREADS
 
 
 def keep_state(placement: Placement) -> Callable[[], None]:

@@ -14,7 +14,7 @@ from transformers_ls_worker.inference import infer
 from transformers_ls_worker.loop import Request
 from transformers_ls_worker.memory import DeviceMemory, shortage
 from transformers_ls_worker.models import Models
-from transformers_ls_worker.openvino_store import OpenVinoStore
+from transformers_ls_worker.onnx_store import OnnxStore
 from transformers_ls_worker.turns import Turn
 
 __all__ = ["Dispatcher"]
@@ -25,15 +25,15 @@ class Dispatcher:
 
     Args:
         placement: The device.
-        prepared: The folder of models prepared for OpenVINO; None for none of them.
+        prepared: The folder of models prepared for ONNX Runtime; None for none of them.
     """
 
     def __init__(self, placement: Placement, prepared: Path | None = None) -> None:
         self._placement = placement
         self._memory = DeviceMemory(placement)
         store = None
-        if prepared is not None and OpenVinoStore.serves(placement):
-            store = OpenVinoStore(prepared)
+        if prepared is not None and OnnxStore.serves(placement):
+            store = OnnxStore(prepared)
         self._models = Models(placement, self._memory, store)
 
     def __call__(

@@ -30,7 +30,7 @@ from transformers_ls_worker.memory import give_back
 from transformers_ls_worker.windows import Tokens, Window
 
 if TYPE_CHECKING:
-    from transformers_ls_worker.openvino_model import Session
+    from transformers_ls_worker.onnx_session import Session
 
 __all__ = ["choose"]
 
@@ -103,7 +103,7 @@ def _likelihoods(encoder: Encoder, prompt: str, endings: Sequence[str]) -> torch
         shared -= 1
     tails = [row[shared:] for row in rows]
     with encoder.computing():
-        # A model that OpenVINO computes has no cache in Python.
+        # A model that ONNX Runtime computes has no cache in Python.
         in_sessions = "past_key_values" not in encoder.takes
         begun = (_BegunSession if in_sessions else _Begun)(encoder, plain[:shared])
         scores = torch.stack([begun.first[tail[0]] for tail in tails])
@@ -181,7 +181,7 @@ class _Begun:
 
 
 class _BegunSession:
-    """The same with a model that OpenVINO computes, whose sessions go on once."""
+    """The same with a model that ONNX Runtime computes, whose sessions go on once."""
 
     repeats = True
 
@@ -192,9 +192,7 @@ class _BegunSession:
         self._session, self.first = self._begin()
 
     def _begin(self) -> tuple[Session, torch.Tensor]:
-        from transformers_ls_worker.openvino_model import Session
-
-        session = Session(self._model, torch.ones_like(self._ids))
+        session = self._model.begin(torch.ones_like(self._ids))
         return session, session.step(self._ids)[0].log_softmax(-1)
 
     def go_on(self, rows: torch.Tensor) -> torch.Tensor:

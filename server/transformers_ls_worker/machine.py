@@ -24,7 +24,7 @@ from transformers_ls_worker.weights import weights_bytes
 
 __all__ = ["main"]
 
-_OPTIONAL = ("peft", "openvino", "torchao", "bitsandbytes", "accelerate")
+_OPTIONAL = ("peft", "onnxruntime_genai", "torchao", "bitsandbytes", "accelerate")
 _FEATURES = ("avx2", "avx512_f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 _READ_BYTES = 256 * 2**20
 """More than any cache holds, and read in some milliseconds."""

@@ -16,7 +16,7 @@ from transformers_ls_worker.load_failures import load_error
 from transformers_ls_worker.loading import LoadedModel, load
 from transformers_ls_worker.memory import DeviceMemory, gibibytes, parameters_that_fit, share
 from transformers_ls_worker.model_files import check_adapter, check_files, fingerprint
-from transformers_ls_worker.openvino_store import OpenVinoStore
+from transformers_ls_worker.onnx_store import OnnxStore
 from transformers_ls_worker.progress import progress
 from transformers_ls_worker.turns import Turn
 from transformers_ls_worker.weights import tensor_bytes, weights_bytes
@@ -48,14 +48,14 @@ class Models:
     Args:
         placement: What they run on.
         memory: The memory of it.
-        store: Models that OpenVINO computes; None where torch computes all.
+        store: Models that ONNX Runtime computes; None where torch computes all.
     """
 
     def __init__(
         self,
         placement: Placement,
         memory: DeviceMemory | None = None,
-        store: OpenVinoStore | None = None,
+        store: OnnxStore | None = None,
     ) -> None:
         self._placement = placement
         self._store = store

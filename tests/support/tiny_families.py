@@ -15,7 +15,7 @@ from typing import Any
 from tests.support.tiny_models import TEXT, save_model, save_tokenizer
 
 _DECODER: dict[str, Any] = {
-    "hidden_size": 32,
+    "hidden_size": 64,
     "intermediate_size": 64,
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
@@ -28,11 +28,11 @@ _DECODER: dict[str, Any] = {
     "tie_word_embeddings": False,
 }
 _GEMMA = {
-    "head_dim": 8,
+    "head_dim": 16,
     # Of each kind of attention one layer; the window is shorter than the tests' prompts.
     "layer_types": ["sliding_attention", "full_attention"],
     "sliding_window": 8,
-    "query_pre_attn_scalar": 8,
+    "query_pre_attn_scalar": 16,
 }
 _GPT2 = {
     "n_embd": 32,
@@ -205,7 +205,7 @@ DECODERS: dict[str, Callable[[Path], None]] = {
     "llama": _decoder("LlamaForCausalLM"),
     "llama-without-padding": _decoder("LlamaForCausalLM", pad_token_id=None),
     "qwen2": _decoder("Qwen2ForCausalLM", tie_word_embeddings=True),
-    "qwen3": _decoder("Qwen3ForCausalLM", head_dim=8),
+    "qwen3": _decoder("Qwen3ForCausalLM", head_dim=16),
     "mistral": _decoder("MistralForCausalLM", sliding_window=8),
     "mixtral": _decoder("MixtralForCausalLM", num_local_experts=4, num_experts_per_tok=2),
     "phi": _decoder("PhiForCausalLM", partial_rotary_factor=0.5),
@@ -216,7 +216,7 @@ DECODERS: dict[str, Callable[[Path], None]] = {
     "opt": partial(
         save_model,
         architecture="OPTForCausalLM",
-        **{**_DECODER, "word_embed_proj_dim": 32, "ffn_dim": 64, "init_std": 0.5},
+        **{**_DECODER, "word_embed_proj_dim": 64, "ffn_dim": 64, "init_std": 0.5},
     ),
 }
 ENCODER_DECODERS: dict[str, Callable[[Path], None]] = {

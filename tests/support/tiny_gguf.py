@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.support.tiny_models import CHAT_TEMPLATE, save_tokenizer
 
-LAYERS, HIDDEN, INNER, HEADS, WINDOW = 2, 32, 64, 4, 512
+LAYERS, HIDDEN, INNER, HEADS, WINDOW = 2, 32, 64, 2, 512
 
 
 def write_gguf(path: Path, scratch: Path, *, pre: str = "smollm") -> Path:

@@ -157,28 +157,22 @@ def test_a_model_that_transforms_texts(folder, infer):
     assert "chat model" in caught.value.hint
 
 
-@pytest.mark.filterwarnings(
-    "ignore::torch.jit.TracerWarning",
-    "ignore:.*torch.jit:DeprecationWarning",
-    "ignore:.*gradient_checkpointing:FutureWarning",
-)
 @pytest.mark.parametrize("family", ["llama", "gemma2"])
-def test_a_model_that_openvino_computes(family, folder, tmp_path, monkeypatch):
-    pytest.importorskip("openvino")
+def test_a_model_that_onnx_runtime_computes(family, folder, tmp_path, monkeypatch):
+    pytest.importorskip("onnxruntime_genai")
     from transformers import AutoConfig, GenerationConfig
 
-    from transformers_ls_worker import likelihood, openvino_export
+    from transformers_ls_worker import likelihood, onnx_export
     from transformers_ls_worker.device import Placement
     from transformers_ls_worker.encoder import Encoder
     from transformers_ls_worker.loading import LoadedModel
-    from transformers_ls_worker.openvino_model import OpenVinoModel
+    from transformers_ls_worker.onnx_model import OnnxModel
 
     made, plain = tmp_path / "made", Plain(folder(family))
     made.mkdir()
-    openvino_export.export(folder(family), made, make_small=lambda _graph: {})
-    exact = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
+    onnx_export.export(folder(family), made, precision="fp32")
     settings = GenerationConfig.from_pretrained(made)
-    model = OpenVinoModel(made, AutoConfig.from_pretrained(made), settings, **exact)
+    model = OnnxModel(made, AutoConfig.from_pretrained(made), settings)
     cpu = Placement(torch.device("cpu"), torch.float32)
     encoder = Encoder(
         LoadedModel(model, plain.tokenizer, 256), cpu, lambda: None, lambda _percent: None

@@ -31,7 +31,9 @@ _PACKAGES = (
     "sentencepiece",
     "huggingface_hub",
     "peft",
-    "openvino",
+    "onnxruntime",
+    "onnxruntime-genai",
+    "onnx-ir",
     "torchao",
     "bitsandbytes",
 )

@@ -38,9 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-new-tokens", type=int, metavar="N", help="256 when not given")
     parser.add_argument(
         "--cpu-decoder",
-        choices=("torch", "openvino"),
+        choices=("auto", "torch"),
         default=Settings().local.cpu_decoder,
-        help="what computes text without a GPU; OpenVINO prepares a model once, for a minute",
+        help="what writes text without a GPU: `auto` is ONNX Runtime if it is installed",
     )
     parser.add_argument("--json", action="store_true", help="machine-readable output")
 
@@ -57,10 +57,10 @@ async def _run(arguments: argparse.Namespace) -> int:
 
     task, request = _request(arguments)
     sandbox = Sandbox()
-    openvino = arguments.cpu_decoder == "openvino"
+    folder = None if arguments.cpu_decoder == "torch" else prepared_dir()
     engine = LocalEngine(
         render_chat=PromptRenderer(sandbox),
-        prepared=lambda: prepared_dir() if openvino else None,
+        prepared=lambda: folder,
     )
 
     def on_stage(stage: Stage) -> None:

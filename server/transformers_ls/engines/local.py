@@ -38,7 +38,7 @@ class LocalEngine(InferenceHost):
         python: The interpreter that has the worker's packages.
         device: torch's name of the device to use; the best one by default.
         dtype: What weights are loaded as; chosen by the device by default.
-        prepared: Returns where models prepared for OpenVINO are kept, which decodes them on a CPU
+        prepared: Returns where models prepared for ONNX Runtime are kept, which decodes them on a CPU
             if it is installed, or None for torch alone; asked when a worker starts.
         options: How long the worker may take and stay; see `WorkerHost`.
     """

@@ -114,7 +114,7 @@ class TransformersServer(LanguageServer):
         engine = LocalEngine(
             render_chat=self.chats.prompts,
             keep_alive=lambda: local().keep_alive,
-            prepared=lambda: prepared_dir() if local().cpu_decoder == "openvino" else None,
+            prepared=lambda: None if local().cpu_decoder == "torch" else prepared_dir(),
         )
         engine.on_change = self.status.soon
         return engine

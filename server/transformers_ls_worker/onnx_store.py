@@ -1,4 +1,4 @@
-"""Models that OpenVINO computes: made once from their files, kept in a folder, loaded from there."""
+"""Models that ONNX Runtime computes: made once from their files, kept in a folder, loaded from there."""
 
 from __future__ import annotations
 
@@ -23,24 +23,31 @@ from transformers_ls_worker.loading import LoadedModel, end_tokens, plain_search
 from transformers_ls_worker.model_files import fingerprint, read_json
 from transformers_ls_worker.weights import weights_bytes
 
-__all__ = ["OpenVinoStore"]
+__all__ = ["OnnxStore"]
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = 2
+_FORMAT = 1
 """Raised when the graphs must be made anew."""
 
 _SMALLEST = 64 * 2**20
 """A model with fewer bytes of weights is decoded so fast that nothing is gained."""
 
-_MAKING = 2.5
-"""How many times the weights in float32 the making of a graph takes of memory: SmolLM2 135M took
-1.3 GB."""
+_MAKING = 4.0
+"""How many times the weights in float32 the making of a graph takes of memory: MEASURE."""
+
+_UNFINISHED = ".making-"
+"""What the names of folders begin with in which a graph is made."""
+
+_PACKAGES = ("onnxruntime", "onnxruntime_genai", "onnx_ir")
+
+_ABANDONED_SECONDS = 3600.0
+"""How old what a killed process left unfinished is at least: no making takes as long."""
 
 _ASK_SECONDS = 0.05
 
 
-class OpenVinoStore:
+class OnnxStore:
     """Graphs of models, in a folder that may be deleted at any time.
 
     Args:
@@ -54,8 +61,8 @@ class OpenVinoStore:
 
     @staticmethod
     def serves(placement: Placement) -> bool:
-        """Whether models run on the CPU, and the package is there."""
-        return placement.device.type == "cpu" and find_spec("openvino") is not None
+        """Whether models run on the CPU, and the packages are there."""
+        return placement.device.type == "cpu" and all(map(find_spec, _PACKAGES))
 
     def load(
         self, path: Path, tell: Callable[[int], None], check: Callable[[], None]
@@ -86,7 +93,8 @@ class OpenVinoStore:
 
     def _made(self, path: Path) -> Path:
         """Return the folder of a model's graph, another one whenever the model changes."""
-        state = (_FORMAT, version("openvino"), version("transformers"), fingerprint(path))
+        versions = map(version, ("onnxruntime-genai", "transformers"))
+        state = (_FORMAT, *versions, fingerprint(path))
         return self._folder / f"{path.name}-{_digest(str(path))}-{_digest(repr(state))}"
 
     def _worth(self, path: Path) -> bool:
@@ -109,7 +117,10 @@ class OpenVinoStore:
             name = made.name.rpartition("-")[0]
             for old in self._folder.glob(f"{name}-*"):  # Of another state of the same model.
                 shutil.rmtree(old) if old.is_dir() else old.unlink()
-            with tempfile.TemporaryDirectory(prefix=".making-", dir=self._folder) as work:
+            for left in self._folder.glob(f"{_UNFINISHED}*"):
+                if time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
+                    shutil.rmtree(left, ignore_errors=True)
+            with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=self._folder) as work:
                 target = Path(work, "graph")
                 target.mkdir()
                 reason = _export(path, target, tell, check)
@@ -129,7 +140,7 @@ def _export(
     source: Path, target: Path, tell: Callable[[int], None], check: Callable[[], None]
 ) -> str:
     """Make a graph in a process of its own, which can be ended at any time; return why it failed."""
-    argv = [sys.executable, "-P", "-m", "transformers_ls_worker.openvino_export"]
+    argv = [sys.executable, "-P", "-m", "transformers_ls_worker.onnx_export"]
     answers = target.with_name("answers")
     with answers.open("wb") as stream:
         child = subprocess.Popen(
@@ -160,7 +171,7 @@ def _last(answers: Path) -> dict[str, Any]:
 def _open(path: Path, made: Path) -> LoadedModel:
     from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 
-    from transformers_ls_worker.openvino_model import OpenVinoModel
+    from transformers_ls_worker.onnx_model import OnnxModel
 
     folder, gguf = (path.parent, {"gguf_file": path.name}) if path.is_file() else (path, {})
     safe: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
@@ -168,7 +179,7 @@ def _open(path: Path, made: Path) -> LoadedModel:
     settings = GenerationConfig.from_pretrained(made, local_files_only=True)
     plain_search(settings)
     config = AutoConfig.from_pretrained(made, **safe)
-    model = OpenVinoModel(made, config, settings)
+    model = OnnxModel(made, config, settings)
     window = getattr(config.get_text_config(decoder=True), "max_position_embeddings", None)
     return LoadedModel(
         model,
