@@ -21,6 +21,7 @@ import torch
 from transformers_ls_worker.device import Placement
 from transformers_ls_worker.loading import LoadedModel, end_tokens, plain_search
 from transformers_ls_worker.model_files import fingerprint, read_json
+from transformers_ls_worker.onnx_session import FACTS
 from transformers_ls_worker.weights import weights_bytes
 
 __all__ = ["OnnxStore"]
@@ -77,12 +78,8 @@ class OnnxStore:
         Returns:
             The model; None when torch has to compute it. The log says why.
         """
-        made = self._made(path)
-        if not (made / "facts.json").is_file():
-            if made.with_suffix(".txt").is_file() or not self._worth(path):
-                return None
-            if not self._make(path, made, tell, check):
-                return None
+        if (made := self.prepare(path, tell, check)) is None:
+            return None
         try:
             return _open(path, made)
         # A damaged graph must not keep the user from the model.
@@ -90,6 +87,17 @@ class OnnxStore:
             logger.warning("the graph of %s cannot be read (%s)", path.name, type(error).__name__)
             shutil.rmtree(made, ignore_errors=True)
             return None
+
+    def prepare(
+        self, path: Path, tell: Callable[[int], None], check: Callable[[], None]
+    ) -> Path | None:
+        """Make the graph of a model if need be; return its folder. See `load`."""
+        made = self._made(path)
+        if (made / FACTS).is_file():
+            return made
+        if made.with_suffix(".txt").is_file() or not self._worth(path):
+            return None
+        return made if self._make(path, made, tell, check) else None
 
     def _made(self, path: Path) -> Path:
         """Return the folder of a model's graph, another one whenever the model changes."""

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["add_arguments", "run"]
 
+_IN_PERCENT = ("convert", "prepare")
+"""Stages of an installation that have no bytes."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `models`."""
@@ -134,12 +137,11 @@ def _install(name: str, *, accept: bool) -> int:
     )
 
     from transformers_ls.hub.embedded import install, installed_folder
+    from transformers_ls.hub.preparation import prepare_for_cpu
 
-    if installed_folder(name) is not None:
-        print(f"{name} is installed.", file=sys.stderr)
-        return 0
     console = Console(stderr=True)
-    accepted = _ask(name, accept=accept)
+    folder = installed_folder(name)
+    accepted = folder is not None or _ask(name, accept=accept)
     columns = (
         TextColumn("{task.description:10}"),
         BarColumn(),
@@ -153,10 +155,14 @@ def _install(name: str, *, accept: bool) -> int:
         def progress(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
                 tasks[stage] = bar.add_task(stage, size="")
-            size = f"{done / 1e6:,.0f} of {total / 1e6:,.0f} MB" if stage != "convert" else ""
+            size = f"{done / 1e6:,.0f} of {total / 1e6:,.0f} MB" if stage not in _IN_PERCENT else ""
             bar.update(tasks[stage], completed=done, total=total or None, size=size)  # type: ignore[arg-type]
 
-        install(name, progress=progress, accept_license=accepted, notice=console.print)
+        if folder is None:
+            folder = install(
+                name, progress=progress, accept_license=accepted, notice=console.print
+            )
+        prepare_for_cpu(folder, progress)
     console.print(f"{name} is installed.")
     return 0
 

@@ -30,6 +30,7 @@ _STAGES = {
     "download": "Downloading",
     "verify": "Checking",
     "convert": "Converting",
+    "prepare": "Preparing for this CPU",
 }
 
 
@@ -80,6 +81,7 @@ def register(server: TransformersServer) -> None:
 async def _install(server: TransformersServer, run_id: str, params: InstallParams) -> None:
     from transformers_ls.hub.catalogue import EMBEDDED
     from transformers_ls.hub.embedded import install
+    from transformers_ls.hub.preparation import prepare_for_cpu
 
     model = EMBEDDED.get(params.model)
     if model is None:
@@ -99,9 +101,13 @@ async def _install(server: TransformersServer, run_id: str, params: InstallParam
                 raise RunCancelledError("The installation was stopped.")
             loop.call_soon_threadsafe(_report, progress, stage, done, total)
 
-        work = asyncio.to_thread(install, model.name, progress=on_progress, accept_license=True)
+        def work() -> None:
+            folder = install(model.name, progress=on_progress, accept_license=True)
+            if server.configuration.for_uri("").local.cpu_decoder != "torch":
+                prepare_for_cpu(folder, on_progress)
+
         try:
-            await work
+            await asyncio.to_thread(work)
         finally:
             # A thread cannot be cancelled; its next progress report ends it.
             cancelled.set()
