@@ -57,20 +57,25 @@ def run(arguments: argparse.Namespace) -> int:
             ) from None
         return 0
     stdout = _take_stdout()
+    server = _create_server()
     from transformers_ls.lsp.stdio import serve_stdio
 
-    serve_stdio(_create_server(), sys.stdin.buffer, stdout)
+    serve_stdio(server, sys.stdin.buffer, stdout)
     return 0
 
 
 def _create_server() -> TransformersServer:
-    from transformers_ls.lsp.server import create_server
+    # The 50,000 objects of the modules live for ever. To look through all of them for garbage, again
+    # and again, would hold up the start while they are made, and whatever is going on later for 20 ms
+    # each time.
+    gc.disable()
+    try:
+        from transformers_ls.lsp.server import create_server
 
-    server = create_server()
-    # The 50,000 objects of the modules live for ever; to look through all of them for garbage, again
-    # and again, would hold up whatever is going on for 20 ms each time.
-    gc.freeze()
-    return server
+        return create_server()
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _take_stdout() -> BinaryIO:

@@ -27,7 +27,6 @@ from transformers_ls.tokens.frames import RANGE, Kind, pack_texts, text_bytes
 from transformers_ls.tokens.pieces import Piece, unpack_pieces
 from transformers_ls.tokens.pipeline import Pipeline
 from transformers_ls.tokens.special import SpecialTokens
-from transformers_ls.tokens.tokenizers import prepare
 
 __all__ = [
     "RemoteCounter",
@@ -44,6 +43,9 @@ _STEP = 4_096
 
 def load_remote_counter(source: Path) -> RemoteCounter:
     """Load the counter of a tokenizer in a process of its own; as `load_counter`, which see."""
+    # The server's start does not wait for what only a load needs.
+    from transformers_ls.tokens.tokenizers import prepare
+
     return RemoteCounter(prepare(source), source.name)
 
 

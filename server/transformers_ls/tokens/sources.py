@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
@@ -148,6 +147,9 @@ def fingerprint(source: Source) -> str:
 
 
 def _version(package: str) -> str:
+    # Hundreds of modules in all, which the server's start does not wait for.
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(package)
     except PackageNotFoundError:

@@ -19,7 +19,7 @@ import pytest
 from tests.support.texts import NASTY, generated
 from tests.support.tiny_tokenizer import make_tokenizer
 from transformers_ls.errors import ModelBrokenError
-from transformers_ls.tokens import counting_process, remote
+from transformers_ls.tokens import counting_process, tokenizers
 from transformers_ls.tokens.counter import Counter
 from transformers_ls.tokens.frames import Kind
 from transformers_ls.tokens.pieces import unpack_pieces
@@ -218,9 +218,9 @@ def test_a_short_text_does_not_wait_for_a_long_one(far: RemoteCounter) -> None:
 
 
 def test_what_cannot_be_loaded_is_an_error(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pipeline = remote.prepare(tiny)
+    pipeline = tokenizers.prepare(tiny)
     broken = tiny.parent / "gone.json"
-    monkeypatch.setattr(remote, "prepare", lambda _: type(pipeline)(
+    monkeypatch.setattr(tokenizers, "prepare", lambda _: type(pipeline)(
         broken, True, "", 0, frozenset(), "", pipeline.cuts
     ))  # fmt: skip
     with pytest.raises(ModelBrokenError, match="cannot be loaded"):

@@ -19,7 +19,6 @@ from transformers_ls.lsp.counting import (
 from transformers_ls.lsp.documents import from_lsp_position, to_lsp_range
 from transformers_ls.lsp.features.template_words import hover_on_word
 from transformers_ls.lsp.markdown import escape
-from transformers_ls.lsp.token_at import TokenAt
 from transformers_ls.text.document import Document
 from transformers_ls.text.snapshot import Slice, Snapshot
 
@@ -51,7 +50,12 @@ def register(server: TransformersServer) -> None:
         windows = settings.context_windows
         models = settings.tokenizers
         region = await server.analyses.region_at(document, offset)
-        token = TokenAt(server, document, region, offset) if settings.hover.token else None
+        token = None
+        if settings.hover.token:
+            # The server's start does not wait for what only a hover needs.
+            from transformers_ls.lsp.token_at import TokenAt
+
+            token = TokenAt(server, document, region, offset)
         texts: list[str | Slice | Snapshot] = [document.snapshot]
         if region is not None:
             texts.append(region.body)
