@@ -9,10 +9,10 @@ import pytest
 pytest.importorskip("torch", reason="the worker's packages are not installed")
 pytest.importorskip("onnxruntime_genai", reason="the extra 'cpu' is not installed")
 
-from tests.support.tiny_models import save_model  # noqa: E402
-from transformers_ls.hub import preparation  # noqa: E402
-from transformers_ls.paths import prepared_dir  # noqa: E402
-from transformers_ls_worker import onnx_store  # noqa: E402
+from tests.support.tiny_models import save_model
+from transformers_ls.hub import preparation
+from transformers_ls.paths import prepared_dir
+from transformers_ls_worker import onnx_store
 
 
 @pytest.fixture

@@ -159,9 +159,7 @@ def _install(name: str, *, accept: bool) -> int:
             bar.update(tasks[stage], completed=done, total=total or None, size=size)  # type: ignore[arg-type]
 
         if folder is None:
-            folder = install(
-                name, progress=progress, accept_license=accepted, notice=console.print
-            )
+            folder = install(name, progress=progress, accept_license=accepted, notice=console.print)
         prepare_for_cpu(folder, progress)
     console.print(f"{name} is installed.")
     return 0
