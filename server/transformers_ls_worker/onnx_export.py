@@ -11,6 +11,7 @@ module only checks that it says what the model says.
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -26,7 +27,8 @@ import torch
 from transformers_ls_worker import stdio
 from transformers_ls_worker.loading import plain_search
 from transformers_ls_worker.onnx_model import OnnxModel
-from transformers_ls_worker.onnx_session import FACTS
+from transformers_ls_worker.onnx_session import FACTS, GRAPH
+from transformers_ls_worker.onnx_tables import share_table
 
 __all__ = ["UnsupportedModelError", "export", "main"]
 
@@ -48,6 +50,8 @@ _STEPS = 24
 _DIVERGENCE = 0.02
 """How far probabilities may be from the model's own on average, in nats (Kullback and Leibler 1951).
 It is what rounding adds to the cross-entropy of the model's own text: 2 % more perplexity."""
+
+_SAFE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 
 _INPUTS = {"input_ids", "attention_mask", "position_ids"}
 
@@ -76,40 +80,59 @@ def export(
     Raises:
         UnsupportedModelError: The engine cannot compute the model, or not rightly.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-    folder, gguf = (source.parent, {"gguf_file": source.name}) if source.is_file() else (source, {})
-    safe: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False, **gguf}
-    model: Any = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, use_safetensors=True, **safe
-    ).eval()
-    tokenizer = AutoTokenizer.from_pretrained(folder, **safe)
-    _check_reach(model.config.get_text_config(decoder=True))
-    vars(model.config).pop("quantization_config", None)
-    plain_search(model.generation_config)
-    tell(20)
     with TemporaryDirectory(dir=destination) as work:
-        if gguf:  # Which the builder does not read.
+        folder = source
+        if source.is_file():
             folder = Path(work, "model")
-            model.hf_quantizer = None
-            model.save_pretrained(folder)
-            tokenizer.save_pretrained(folder)
-        _build(folder, destination, Path(work, "cache"), precision)
-    tell(70)
+            _unpack(source, folder)
+        decoder = AutoConfig.from_pretrained(folder, **_SAFE).get_text_config(decoder=True)
+        _check_reach(decoder)
+        tell(20)
+        graph = Path(work, "graph")
+        # It takes four times the memory of the model, which is loaded when that is free again.
+        _build(folder, graph, Path(work, "cache"), precision)
+        gc.collect()
+        head_size = _head_size(graph)
+        if decoder.tie_word_embeddings:
+            share_table(graph / GRAPH)
+        # What else the builder writes is for a runtime of its own.
+        for name in (GRAPH, f"{GRAPH}.data"):
+            (graph / name).rename(destination / name)
+        tell(70)
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.float32, use_safetensors=True, **_SAFE
+        ).eval()
+        ids = AutoTokenizer.from_pretrained(folder, **_SAFE)(_PROBE).input_ids
+    plain_search(model.generation_config)
     facts: dict[str, Any] = {
         "weights": precision,
-        "head_size": _head_size(destination),
+        "head_size": head_size,
         "vocabulary": model.get_input_embeddings().weight.shape[0],
     }
     _write_facts(destination, facts)
     model.config.save_pretrained(destination)
     model.generation_config.save_pretrained(destination)
     made = OnnxModel(destination, model.config, model.generation_config)
-    facts["divergence"] = _compare(model, made, tokenizer(_PROBE).input_ids)
+    facts["divergence"] = _compare(model, made, ids)
     if not facts["divergence"] <= _DIVERGENCE:
         raise UnsupportedModelError(f"its answers would differ by {facts['divergence']:.2g} nats")
     _write_facts(destination, facts)
     return facts
+
+
+def _unpack(file: Path, folder: Path) -> None:
+    """Write a GGUF file's model and tokenizer as the builder reads them."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    place: dict[str, Any] = {**_SAFE, "gguf_file": file.name}
+    model: Any = AutoModelForCausalLM.from_pretrained(file.parent, dtype=torch.float32, **place)
+    vars(model.config).pop("quantization_config", None)
+    model.hf_quantizer = None
+    plain_search(model.generation_config)
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(file.parent, **place).save_pretrained(folder)
 
 
 def _check_reach(config: Any) -> None:
@@ -123,10 +146,10 @@ def _check_reach(config: Any) -> None:
         raise UnsupportedModelError("its layers see no more than a window of the text")
 
 
-def _build(folder: Path, destination: Path, cache: Path, precision: str) -> None:
+def _build(folder: Path, graph: Path, cache: Path, precision: str) -> None:
     from onnxruntime_genai.models import builder
 
-    place = ("", str(folder), str(destination), precision, "cpu", str(cache))
+    place = ("", str(folder), str(graph), precision, "cpu", str(cache))
     # Products of weights and values of 8 bits each (4), and no scores but the last token's.
     options = [f"block_size={_GROUP}", "accuracy_level=4", "prune_lm_head=true", "hf_token=false"]
     # A layer keeps what it no longer sees: a cache of a few tokens could not be read by parts.
@@ -150,7 +173,7 @@ def _name_local_positions(config: Any) -> None:
         config.rope_parameters = rope["full_attention"]
 
 
-def _head_size(destination: Path) -> int:
+def _head_size(folder: Path) -> int:
     """Return the size of a key, which the graph leaves open.
 
     Raises:
@@ -158,8 +181,8 @@ def _head_size(destination: Path) -> int:
     """
     import onnx
 
-    settings = json.loads((destination / "genai_config.json").read_text(encoding="utf-8"))
-    graph = onnx.load(str(destination / "model.onnx"), load_external_data=False).graph
+    settings = json.loads((folder / "genai_config.json").read_text(encoding="utf-8"))
+    graph = onnx.load(str(folder / GRAPH), load_external_data=False).graph
     for port in graph.input:
         if port.name not in _INPUTS and not port.name.startswith("past_key_values."):
             raise UnsupportedModelError(f"its graph needs {port.name}")

@@ -9,7 +9,10 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lsprotocol import types
 
+from transformers_ls.lsp import stdio
+from transformers_ls.lsp.documents import DocumentStore
 from transformers_ls.lsp.stdio import Messages
 
 
@@ -20,7 +23,7 @@ class Reader:
         self.read, self.errors = [], []
         self.stop = Event()
         server = SimpleNamespace(
-            protocol=SimpleNamespace(handle_message=self._take),
+            protocol=SimpleNamespace(handle_message=self._take, documents=DocumentStore()),
             report_server_error=lambda error, _source: self.errors.append(type(error)),
         )
         self._fails = fails
@@ -139,3 +142,53 @@ def test_an_end_in_the_middle_is_told(caplog):
     assert reading(work).ended
     assert "secret" not in caplog.text
     assert "in the middle of a message" in caplog.text
+
+
+@pytest.fixture
+def few_are_short(monkeypatch):
+    monkeypatch.setattr(stdio, "LONG", 10)
+
+
+async def until_the_end(reader):
+    reader.messages.connection_lost(None)
+    await asyncio.wait_for(reader.messages.ended, 10)
+
+
+async def test_messages_behind_a_long_one_wait_for_it(few_are_short):
+    texts = ["a", "long " * 500, "b", "long too " * 9, "c"]
+    reader = Reader()
+    for text in texts:
+        reader.messages.data_received(frame(text))
+    assert reader.read == ["a"]
+    await until_the_end(reader)
+    assert reader.read == texts
+
+
+async def test_a_long_message_that_fails_does_not_end_the_next(few_are_short):
+    reader = Reader(fails=("bad and long",))
+    broken = b"Content-Length: 30\r\n\r\n" + b"{" * 30
+    reader.messages.data_received(frame("bad and long") + broken + frame("good"))
+    await until_the_end(reader)
+    assert reader.read == ["bad and long", "good"]
+    assert reader.errors == [LookupError, json.JSONDecodeError]
+
+
+async def test_a_long_text_is_opened_as_it_is():
+    text = "Caf\u00e9 \U0001f642\r\n" * 50_000
+    item = {"uri": "file:///a.md", "languageId": "markdown", "version": 1, "text": text}
+    message = {"jsonrpc": "2.0", "method": "textDocument/didOpen", "params": {"textDocument": item}}
+    reader = Reader()
+    reader.messages.data_received(frame(message))
+    await until_the_end(reader)
+    assert reader.read == [message]
+    documents = reader.messages._server.protocol.documents
+    opened = types.TextDocumentItem(
+        item["uri"], "markdown", 1, reader.read[0]["params"]["textDocument"]["text"]
+    )
+    snapshot = documents._foreseen[1]
+    documents.open(opened)
+    assert documents.get(item["uri"]).snapshot is snapshot
+    assert snapshot.text == text
+    # It is not taken for another one.
+    documents.open(opened)
+    assert documents.get(item["uri"]).snapshot is not snapshot

@@ -68,6 +68,35 @@ def made_of(source, folder, precision="fp32"):
     return OnnxModel(folder, config, GenerationConfig.from_pretrained(folder))
 
 
+@pytest.mark.parametrize("tied", [True, False])
+def test_tied_weights_are_kept_once(tied, tmp_path):
+    import onnx
+
+    folder = tmp_path / "model"
+    folder.mkdir()
+    save_model(
+        folder,
+        "LlamaForCausalLM",
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=1,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        tie_word_embeddings=tied,
+    )
+    made = made_of(folder, tmp_path / "made", "int8")
+    graph = onnx.load(tmp_path / "made" / onnx_session.GRAPH, load_external_data=False).graph
+    tables = [t.name for t in graph.initializer if t.name == "model.embed_tokens.weight"]
+    assert tables == ([] if tied else ["model.embed_tokens.weight"])
+    # Each token by itself: its row of the table is all that tells it from the others.
+    model = original(folder)
+    for ids in torch.arange(model.config.vocab_size)[:, None]:
+        with torch.no_grad():
+            expected = model(input_ids=ids[None]).logits[0, -1]
+        found = made(ids[None], torch.ones(1, 1, dtype=torch.long))[0]
+        assert torch.nn.functional.cosine_similarity(found, expected, dim=0) > 0.999
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_greedy_equals_transformers_for_one_row_and_for_several(family, tmp_path):
     folder = tiny_families.build(family, tmp_path / family)

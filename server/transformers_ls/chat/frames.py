@@ -8,18 +8,42 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Generator, Iterable, Mapping
 from typing import Any, Final
 
-__all__ = ["HEADER_BYTES", "decode", "encode", "length_of"]
+__all__ = ["HEADER_BYTES", "decode", "encode", "length_of", "request_steps"]
 
 _HEADER: Final = struct.Struct(">I")
 HEADER_BYTES: Final = _HEADER.size
+_BYTES_AT_A_COST: Final = 8
+"""Writing so many bytes of JSON takes as long as parsing one character."""
 
 
 def encode(value: Any) -> bytes:
     """Turn a JSON value into a frame."""
-    body = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    payload = body.encode("utf-8", "surrogatepass")
+    payload = _json(value)
+    return _HEADER.pack(len(payload)) + payload
+
+
+def request_steps(
+    shared: Mapping[str, Any], jobs: Iterable[Mapping[str, Any]]
+) -> Generator[int, None, bytes]:
+    """Turn what is asked into a frame, message by message; the steps are those of `text/steps.py`.
+
+    Args:
+        shared: What all jobs have in common; not empty.
+        jobs: What to do; each has `messages`, and more.
+    """
+    pieces = [_json(shared)[:-1], b',"jobs":[']
+    for number, job in enumerate(jobs):
+        rest = _json({name: value for name, value in job.items() if name != "messages"})
+        pieces += (b"," * bool(number), rest[:-1], b',"messages":[')
+        for index, message in enumerate(job["messages"]):
+            pieces += (b"," * bool(index), _json(message))
+            yield len(pieces[-1]) // _BYTES_AT_A_COST
+        pieces.append(b"]}")
+    pieces.append(b"]}")
+    payload = b"".join(pieces)
     return _HEADER.pack(len(payload)) + payload
 
 
@@ -27,6 +51,11 @@ def length_of(header: bytes) -> int:
     """Return how many bytes follow a header."""
     (length,) = _HEADER.unpack(header)
     return int(length)
+
+
+def _json(value: Any) -> bytes:
+    body = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return body.encode("utf-8", "surrogatepass")
 
 
 def decode(payload: bytes) -> Any:

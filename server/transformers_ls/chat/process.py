@@ -14,6 +14,7 @@ from typing import Any, Final
 from transformers_ls.chat import frames
 from transformers_ls.chat.failures import unavailable
 from transformers_ls.chat.limits import Limits
+from transformers_ls.text.long_json import LONG, read_json
 
 __all__ = ["RenderProcess", "RendererEndedError"]
 
@@ -132,7 +133,9 @@ class RenderProcess:
         length = frames.length_of(await self._process.stdout.readexactly(frames.HEADER_BYTES))
         if length > self._limits.output_chars * _BYTES_PER_CHAR + _FRAME_ROOM:
             raise ValueError(length)
-        frame = frames.decode(await self._process.stdout.readexactly(length))
+        payload = await self._process.stdout.readexactly(length)
+        short = length < LONG
+        frame = frames.decode(payload) if short else await asyncio.to_thread(read_json, payload)
         if not isinstance(frame, dict):
             raise ValueError(type(frame))  # noqa: TRY004 - bad bytes, not a bad argument.
         if "ended" in frame:

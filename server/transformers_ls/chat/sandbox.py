@@ -28,6 +28,7 @@ from transformers_ls.chat.failures import (
 from transformers_ls.chat.limits import Limits, limit_of_signal
 from transformers_ls.chat.process import RendererEndedError, RenderProcess
 from transformers_ls.errors import TemplateError, TemplateLimitError, TransformersLsError
+from transformers_ls.text.steps import begin, run
 
 __all__ = ["RenderRequest", "Rendered", "Sandbox", "Study"]
 
@@ -35,6 +36,8 @@ Reply = dict[str, Any] | TemplateError
 
 _DYING_SECONDS: Final = 0.25
 """A renderer that ends this soon was killed while it was idle: another one gets its jobs."""
+_AT_ONCE: Final = 8_192
+"""The cost, in characters for a parser, of what is written by the event loop itself: some 2 ms."""
 _MAX_REQUEST_BYTES: Final = 256 * 2**20
 
 
@@ -203,17 +206,14 @@ class Sandbox:
             }
             for request in requests
         ]
-        frame = _frame(shared, jobs)
         await self._line.acquire()
         # A caller that gives up (the next key was typed) leaves the exchange to end by itself:
         # question and answer stay in step, and the child stays warm.
-        exchange = asyncio.ensure_future(self._exchange(shared, jobs, frame))
+        exchange = asyncio.ensure_future(self._exchange(shared, jobs))
         exchange.add_done_callback(lambda _: self._line.release())
         return await asyncio.shield(exchange)
 
-    async def _exchange(
-        self, shared: dict[str, Any], jobs: list[dict[str, Any]], frame: bytes
-    ) -> list[Reply]:
+    async def _exchange(self, shared: dict[str, Any], jobs: list[dict[str, Any]]) -> list[Reply]:
         """Get all answers; after one that broke a limit, another process does the rest.
 
         Answers to several come in groups. A process that ends takes some of them along, so that
@@ -221,6 +221,7 @@ class Sandbox:
         """
         loop = asyncio.get_running_loop()
         replies: list[Reply] = []
+        frame = await _frame(shared, jobs)
         idle = self._process
         while len(replies) < len(jobs):
             try:
@@ -239,7 +240,7 @@ class Sandbox:
                     replies.append(reply)
                 if failed:
                     shared["careful"] = not shared["careful"] or len(jobs) == 1
-                    frame = _frame(shared, jobs[len(replies) :])
+                    frame = await _frame(shared, jobs[len(replies) :])
                     break
                 frame = b""
         return replies
@@ -290,9 +291,11 @@ class Sandbox:
         return self._process
 
 
-def _frame(shared: Mapping[str, Any], jobs: Sequence[Mapping[str, Any]]) -> bytes:
+async def _frame(shared: Mapping[str, Any], jobs: Sequence[Mapping[str, Any]]) -> bytes:
+    steps = frames.request_steps(shared, jobs)
     try:
-        frame = frames.encode({**shared, "jobs": jobs})
+        done = begin(steps, _AT_ONCE)
+        frame = done.result if done is not None else await asyncio.to_thread(run, steps)
     except (TypeError, ValueError, RecursionError) as error:
         raise not_json() from error
     if len(frame) > _MAX_REQUEST_BYTES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from lsprotocol import types
 
@@ -23,6 +24,7 @@ class DocumentStore:
         self.on_change: list[Callable[[str], None]] = []
         """Called with the URI of each document whose text changed."""
         self._documents: dict[str, Document] = {}
+        self._foreseen: tuple[str, Snapshot] | None = None
 
     def __iter__(self) -> Iterator[Document]:
         return iter(list(self._documents.values()))
@@ -31,11 +33,26 @@ class DocumentStore:
         """Return the document as it is now, or None when it is not open."""
         return self._documents.get(uri)
 
+    def foresee(self, message: Any) -> None:
+        """Make the snapshot of a text that a message will open, if there is one.
+
+        For threads: a text of 10 MB takes 30 ms. The message is handled soon after.
+        """
+        match message:
+            case {
+                "method": types.TEXT_DOCUMENT_DID_OPEN,
+                "params": {"textDocument": {"text": str(text)}},
+            }:
+                self._foreseen = text, Snapshot.of(text)
+
     def open(self, item: types.TextDocumentItem) -> None:
         """Take a document that the client opened; opening it twice replaces it."""
-        self._documents[item.uri] = Document(
-            item.uri, item.version, item.language_id, Snapshot.of(item.text)
-        )
+        foreseen, self._foreseen = self._foreseen, None
+        if foreseen is not None and foreseen[0] is item.text:
+            snapshot = foreseen[1]
+        else:
+            snapshot = Snapshot.of(item.text)
+        self._documents[item.uri] = Document(item.uri, item.version, item.language_id, snapshot)
 
     def change(self, params: types.DidChangeTextDocumentParams) -> None:
         """Apply the changes of one notification; changes to a closed document are dropped."""

@@ -13,12 +13,15 @@ import logging
 import os
 import re
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from threading import Event
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pygls.exceptions import JsonRpcException
 from pygls.io_ import StdinAsyncReader, StdoutWriter, run_async
+
+from transformers_ls.text.long_json import LONG, read_json
 
 if TYPE_CHECKING:
     from transformers_ls.lsp.server import TransformersServer
@@ -66,6 +69,9 @@ async def _serve(
 class Messages(asyncio.Protocol):
     """Cuts what arrives into messages and hands them over, all that are there in one go.
 
+    A long message, such as a document of megabytes that is opened, is read in a thread; those behind
+    it wait until it was handled, and the loop goes on with all that it has begun.
+
     Args:
         server: Whose protocol handles them.
         stop: Set when no more are to be handled.
@@ -80,26 +86,39 @@ class Messages(asyncio.Protocol):
         """Where the body of the first message begins; 0 while its header is not there."""
         self._end = 0
         """Where it ends."""
+        self._reading: asyncio.Future[Any] | None = None
+        """A long message that is being read in a thread."""
+        self._lost = False
 
     def data_received(self, data: bytes) -> None:
         """Handle the messages that are complete."""
+        self._buffer += data
+        self._cut()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """End with the client's input, when all of it is handled."""
+        self._lost = True
+        self._cut()
+
+    def _cut(self) -> None:
+        """Handle what is complete, up to a long message."""
         buffer = self._buffer
-        buffer += data
-        while not self.ended.done() and (self._body or self._read_header()):
-            if len(buffer) < self._end:
-                return
+        while self._reading is None and not self.ended.done():
+            if not (self._body or self._read_header()) or len(buffer) < self._end:
+                break
             body = bytes(memoryview(buffer)[self._body : self._end])
             del buffer[: self._end]
             self._body = self._end = 0
-            self._handle(body)
-            if self._stop.is_set():
-                self._finish()
-
-    def connection_lost(self, _error: Exception | None) -> None:
-        """End with the client's input."""
-        if self._buffer and not self.ended.done():
-            log.warning("the client's input ended in the middle of a message")
-        self._finish()
+            if len(body) < LONG:
+                self._handle(lambda body=body: json.loads(body))  # type: ignore[misc]
+                continue
+            loop = asyncio.get_running_loop()
+            self._reading = loop.run_in_executor(None, self._read_long, body)
+            self._reading.add_done_callback(self._read)
+        if self._lost and self._reading is None and not self.ended.done():
+            if buffer:
+                log.warning("the client's input ended in the middle of a message")
+            self._finish()
 
     def _read_header(self) -> bool:
         """Find out where the first message's body is; False when that is not known yet."""
@@ -116,12 +135,24 @@ class Messages(asyncio.Protocol):
             self._finish()
         return False
 
-    def _handle(self, body: bytes) -> None:
-        protocol = self._server.protocol
+    def _read_long(self, body: bytes) -> Any:
+        message = read_json(body)
+        self._server.protocol.documents.foresee(message)
+        return message
+
+    def _read(self, reading: asyncio.Future[Any]) -> None:
+        self._reading = None
+        if not reading.cancelled():
+            self._handle(reading.result)
+        self._cut()
+
+    def _handle(self, read: Callable[[], Any]) -> None:
         try:
-            protocol.handle_message(json.loads(body))
+            self._server.protocol.handle_message(read())
         except Exception as error:  # noqa: BLE001 - as in pygls: the next message may be well.
             self._server.report_server_error(error, JsonRpcException)
+        if self._stop.is_set():
+            self._finish()
 
     def _finish(self) -> None:
         if not self.ended.done():

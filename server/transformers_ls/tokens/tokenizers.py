@@ -15,7 +15,9 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,10 @@ from transformers_ls.tokens.sources import Source, find_source, fingerprint
 
 __all__ = ["load_counter", "prepare"]
 
+_UNFINISHED = ".making-"
+"""What the names of folders begin with in which a tokenizer is made."""
+_ABANDONED_SECONDS = 3600.0
+"""How old what a killed process left unfinished is at least: no making takes as long."""
 _FACTS = {"exact", "reason", "added_tokens", "special_tokens", "engine", "cuts"}
 
 _log = logging.getLogger(__name__)
@@ -97,7 +103,11 @@ def _read(folder: Path) -> dict[str, Any] | None:
 def _make(source: Source, folder: Path) -> None:
     """Fill a folder of the cache; it appears whole or not at all."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
+    for left in folder.parent.glob(f"{_UNFINISHED}*"):
+        with suppress(OSError):  # Another process may remove it, too.
+            if time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
+    work = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder.parent))
     try:
         facts = _facts(source, work)
         (work / "facts.json").write_text(json.dumps(facts, indent=1), "utf-8")

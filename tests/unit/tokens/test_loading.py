@@ -51,6 +51,20 @@ def test_a_spoilt_cache_is_made_again(
     assert [*tmp_path.glob("tokenizers/.making-*")] == []
 
 
+def test_what_a_killed_process_left_is_removed_later(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRANSFORMERS_LS_CACHE", str(tmp_path))
+    left, made_now = (tmp_path / "tokenizers" / f".making-{name}" for name in ("left", "now"))
+    for folder in (left, made_now):
+        folder.mkdir(parents=True)
+        (folder / "tokenizer.json").write_text("{")
+    os.utime(left, (0, 0))
+    prepare(tiny / "tokenizer.json")
+    assert not left.exists()
+    assert made_now.exists()
+
+
 def test_other_contents_are_another_tokenizer(tiny: Path, tmp_path: Path) -> None:
     before = sources.fingerprint(sources.find_source(tiny / "tokenizer.json"))
     file = edited(tiny, tmp_path / "copy")

@@ -1,0 +1,241 @@
+"""How long the server's event loop stands still while a long document is opened, typed into and read.
+
+    python bench/stalls.py [KIND …] [--sizes 1000000 10000000] [--keys 20] [--where]
+
+One real server process over stdio for each kind of document and each size. In it, each callback of
+the event loop is timed: that is what any other message would have had to wait, collecting garbage and
+waiting for the interpreter's lock included. The columns are the longest callback in ms of each step;
+a short document of the same kind was open before, so nothing is imported any more. `--where` tells
+in which functions the longest ones stood.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench import aims
+from bench.corpus import markdown, mixed
+from bench.editor import Editor
+from bench.regions import modules, rows
+from tests.support.tokenizer_files import tokenizer_folder
+
+ALLOWED_MS = 5.0
+TOLD = 0.002
+"""Seconds; shorter callbacks are not written down."""
+PART = 1500
+"""Characters of a message, or of another string."""
+
+
+def parts_of(size: int) -> list[str]:
+    prose = mixed(size)
+    return [prose[start : start + PART] for start in range(0, size, PART)]
+
+
+def chat(size: int) -> list[dict[str, str]]:
+    roles = ("user", "assistant")
+    return [{"role": roles[n % 2], "content": part} for n, part in enumerate(parts_of(size))]
+
+
+def as_yaml(size: int) -> str:
+    lines = [f"- role: {m['role']}\n  content: {json.dumps(m['content'])}\n" for m in chat(size)]
+    return "".join(["messages:\n", *lines])
+
+
+def as_notebook(size: int) -> str:
+    cells = [
+        {"cell_type": "markdown", "metadata": {}, "source": part.splitlines(keepends=True)}
+        for part in parts_of(size)
+    ]
+    return json.dumps(
+        {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}, indent=1
+    )
+
+
+def as_template(size: int) -> str:
+    loop = "{% for message in messages %}{{ message.content }}{% endfor %}\n"
+    return "".join(part.replace("{", "(").replace("}", ")") + loop for part in parts_of(size))
+
+
+TEXTS: dict[str, Callable[[int], str]] = {
+    "markdown": markdown,
+    "python": modules,
+    "jsonl": rows,
+    "json": lambda size: json.dumps({"messages": chat(size)}, ensure_ascii=False, indent=1),
+    "yaml": as_yaml,
+    "toml": lambda size: "".join(
+        f"prompt_{n} = {json.dumps(part)}\n" for n, part in enumerate(parts_of(size))
+    ),
+    "ipynb": as_notebook,
+    "jinja": as_template,
+    "plaintext": mixed,
+}
+
+
+def serve(log: Path, where: bool) -> None:
+    """Be the server, with a clock around each callback of its loop."""
+    lines = log.open("a", buffering=1)
+    since = [0.0]
+    places: dict[float, str] = {}
+    handle: Any = asyncio.events.Handle
+    run = handle._run
+
+    def timed(self: Any) -> None:
+        start = since[0] = time.perf_counter()
+        try:
+            run(self)
+        finally:
+            since[0] = 0.0
+            end = time.perf_counter()
+            if end - start > TOLD:
+                lines.write(json.dumps([start, end, places.pop(start, "")]) + "\n")
+
+    def watch(thread: int) -> None:
+        while True:
+            time.sleep(TOLD / 2)
+            start = since[0]
+            if start and time.perf_counter() - start > TOLD and start not in places:
+                frame = sys._current_frames()[thread]
+                frames = reversed(traceback.extract_stack(frame)[-12:])
+                places[start] = " < ".join(f"{Path(f.filename).stem}:{f.lineno}" for f in frames)
+
+    handle._run = timed
+    if where:
+        threading.Thread(target=watch, args=(threading.get_ident(),), daemon=True).start()
+    from transformers_ls.cli import main as transformers_ls
+
+    transformers_ls(["serve", "--stdio"])
+
+
+class Typist:
+    """Opens a document, types into its middle and asks for all that an editor shows of it."""
+
+    def __init__(self, editor: Editor, name: str, kind: str, text: str) -> None:
+        self._editor = editor
+        self._document = {"uri": f"file:///{name}.{kind}"}
+        self._line = text.count("\n", 0, len(text) // 2)
+        self._opened = {"languageId": kind, "version": 1, "text": text}
+        self._version = 1
+
+    def open(self) -> None:
+        item = self._document | self._opened
+        self._editor.notify("textDocument/didOpen", {"textDocument": item})
+
+    def hover(self) -> Any:
+        return self.ask("hover", position={"line": self._line, "character": 0})
+
+    def hints(self) -> Any:
+        start = {"line": max(0, self._line - 30), "character": 0}
+        return self.ask(
+            "inlayHint", range={"start": start, "end": {**start, "line": self._line + 30}}
+        )
+
+    def ask(self, what: str, **more: Any) -> Any:
+        return self._editor.request(
+            f"textDocument/{what}", {"textDocument": self._document, **more}
+        )
+
+    def keys(self, number: int) -> None:
+        here = {"line": self._line, "character": 0}
+        for _ in range(number):
+            self._version += 1
+            document = self._document | {"version": self._version}
+            change = {"range": {"start": here, "end": here}, "text": "x"}
+            params = {"textDocument": document, "contentChanges": [change]}
+            self._editor.notify("textDocument/didChange", params)
+            self.hover()
+            self.hints()
+
+    def warm_up(self) -> None:
+        self.open()
+        for _ in range(100):
+            if (hover := self.hover()) and "…" not in hover["contents"]["value"]:
+                break
+            time.sleep(0.1)
+        self.keys(2)
+        for what in ("diagnostic", "codeLens"):
+            self.ask(what)
+
+
+def measure(kind: str, size: int, keys: int, where: bool) -> bool:
+    text = TEXTS[kind](size)
+    settings = {"tokenizers": [str(tokenizer_folder("qwen3"))]}
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        command = [sys.executable, __file__, "--serve", str(log), *(["--where"] if where else [])]
+        with Editor(command, settings) as editor:
+            editor.initialize()
+            editor.notify("initialized", {})
+            small = Typist(editor, "small", kind, TEXTS[kind](5_000))
+            large = Typist(editor, "large", kind, text)
+            small.warm_up()
+
+            def opened() -> None:
+                large.open()
+                small.hover()  # Comes after it.
+
+            steps: dict[str, Callable[[], Any]] = {
+                "open": opened,
+                "hover": large.hover,
+                "hints": large.hints,
+                "lenses": lambda: large.ask("codeLens"),
+                "problems": lambda: large.ask("diagnostic"),
+                "keys": lambda: large.keys(keys),
+                "problems anew": lambda: large.ask("diagnostic"),
+            }
+            times = {}
+            for name, work in steps.items():
+                start = time.perf_counter()
+                work()
+                times[name] = start, time.perf_counter()
+        stalls = [json.loads(line) for line in log.read_text().splitlines()]
+    worst = {
+        name: max(
+            ((b - a) * 1e3, place)
+            for a, b, place in [*stalls, [0, 0, ""]]
+            if (a >= start and b <= end) or not b
+        )
+        for name, (start, end) in times.items()
+    }
+    print(f"{kind:>10} {size / 1e6:6.1f} MB", *(f"{ms:8.1f}" for ms, _ in worst.values()))
+    print(f"{'took':>20}", *(f"{(b - a) * 1e3:8.0f}" for a, b in times.values()), flush=True)
+    if where:
+        for name, (ms, place) in worst.items():
+            if ms > ALLOWED_MS:
+                print(f"    {name} {ms:.1f} ms: {place}")
+    longest = max(ms for ms, _ in worst.values())
+    return aims.at_most(f"{kind}, {size / 1e6:g} MB: a stall", longest, ALLOWED_MS, "ms")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kinds", nargs="*", default=list(TEXTS))
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000_000, 10_000_000])
+    parser.add_argument("--keys", type=int, default=20)
+    parser.add_argument("--where", action="store_true")
+    parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        serve(options.serve, options.where)
+    print(f"{'':>20}     open    hover    hints   lenses problems     keys    problems anew")
+    results = [
+        measure(kind, size, options.keys, options.where)
+        for size in options.sizes
+        for kind in options.kinds
+    ]
+    return int(not all(results))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
