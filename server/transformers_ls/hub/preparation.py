@@ -1,17 +1,20 @@
-"""Prepare an installed model for the CPU ahead of its first task, in a process of its own."""
+"""Installed models made ready for the CPU ahead of their first task, in a process of its own."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from transformers_ls.hub.child import run_watched
 from transformers_ls.paths import prepared_dir
 
-__all__ = ["prepare_for_cpu"]
+__all__ = ["forget_prepared", "prepare_for_cpu"]
+
+_DIGEST = "[0-9a-f]" * 12
 
 
 def prepare_for_cpu(
@@ -27,7 +30,7 @@ def prepare_for_cpu(
         progress: Called with ("prepare", percent, 100). An exception out of it ends the preparation.
         python: The interpreter that has the worker's packages.
     """
-    if any(prepared_dir().glob(f"{folder.name}-*")):
+    if any(_prepared(folder)):
         return
     progress("prepare", 0, 100)
     run_watched(
@@ -36,6 +39,20 @@ def prepare_for_cpu(
         lambda output: progress("prepare", _percent(output), 100),
     )
     progress("prepare", 100, 100)
+
+
+def forget_prepared(folder: Path) -> None:
+    """Delete what was made of a model that is removed."""
+    for made in _prepared(folder):
+        if made.is_dir():
+            shutil.rmtree(made, ignore_errors=True)
+        else:
+            made.unlink(missing_ok=True)
+
+
+def _prepared(folder: Path) -> Iterator[Path]:
+    """Yield what `OnnxStore` keeps of a model: a graph, or why there is none."""
+    return prepared_dir().glob(f"{folder.name}-{_DIGEST}-{_DIGEST}*")
 
 
 def _percent(output: str) -> int:
