@@ -1,4 +1,4 @@
-"""A counting process: `python -m transformers_ls.tokens.counting_child TOKENIZER_JSON ENGINE`.
+"""A counting process: `python -m transformers_ls.tokens.counting_child TOKENIZER_JSON ENGINE SPELLING`.
 
 It loads one tokenizer, which holds the interpreter's lock for tenths of a second, and answers the
 front's frames. It ends when its standard input does, whatever it is doing then. Short texts are
@@ -29,7 +29,7 @@ from transformers_ls.tokens.frames import (
 )
 from transformers_ls.tokens.limits import limit_memory
 from transformers_ls.tokens.pieces import pack_pieces
-from transformers_ls.tokens.pipeline import Pipeline
+from transformers_ls.tokens.pipeline import SPELLS_BYTES, Pipeline
 
 __all__ = ["main"]
 
@@ -107,6 +107,7 @@ def main(arguments: list[str]) -> int:
         added_tokens=0,
         special_tokens=frozenset(),
         engine=arguments[1],
+        spells_bytes=arguments[2] == SPELLS_BYTES,
         cuts=NO_CUTS,
     )
     # While it loads, a front that goes away must be noticed too: reading is the main thread's work.

@@ -21,7 +21,7 @@ from transformers_ls.tokens.frames import (
     write_frame,
     write_some,
 )
-from transformers_ls.tokens.pipeline import Pipeline
+from transformers_ls.tokens.pipeline import SPELLS_BYTES, Pipeline
 
 __all__ = ["CountingProcess", "ProcessEndedError", "ProcessFailedError", "Request"]
 
@@ -59,10 +59,11 @@ class CountingProcess:
         folder = cache_dir()
         folder.mkdir(parents=True, exist_ok=True)
         module = "transformers_ls.tokens.counting_child"
+        spelling = SPELLS_BYTES if pipeline.spells_bytes else ""
         try:
             # -P, and a folder of our own: a `json.py` in the user's project must not be run.
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", module, str(pipeline.path), pipeline.engine],
+                [sys.executable, "-P", "-m", module, str(pipeline.path), pipeline.engine, spelling],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

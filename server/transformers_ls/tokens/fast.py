@@ -23,7 +23,11 @@ class FastEngine(Protocol):
         ...
 
     def ids(self, text: str) -> list[int]:
-        """Return the tokens of a text, for the check against the reference."""
+        """Return the tokens of a text."""
+        ...
+
+    def token(self, token_id: int) -> str | None:
+        """Return how the vocabulary spells a token; None where the engine does not tell."""
         ...
 
 
@@ -48,6 +52,11 @@ class Fastokens:
         """Return the tokens of a text."""
         return list(self._tokenizer.encode(text).ids)
 
+    def token(self, token_id: int) -> str | None:
+        """Return how the vocabulary spells a token."""
+        spelled: str | None = self._tokenizer.id_to_token(token_id)
+        return spelled
+
 
 class Gigatoken:
     """Takes sentencepiece-like pipelines that fastokens does not (Llama 2 as transformers has it).
@@ -69,6 +78,10 @@ class Gigatoken:
     def ids(self, text: str) -> list[int]:
         """Return the tokens of a text."""
         return [int(token) for token in self._tokenizer.encode(text)]
+
+    def token(self, token_id: int) -> str | None:  # noqa: ARG002
+        """Return None: it has a list of the whole vocabulary only, which takes much memory."""
+        return None
 
 
 ENGINES: dict[str, Callable[[Path], FastEngine]] = {"fastokens": Fastokens, "gigatoken": Gigatoken}

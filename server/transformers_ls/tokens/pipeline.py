@@ -7,7 +7,10 @@ from pathlib import Path
 
 from transformers_ls.tokens.cuts import NO_CUTS, CutRule
 
-__all__ = ["Pipeline"]
+__all__ = ["SPELLS_BYTES", "Pipeline"]
+
+SPELLS_BYTES = "bytes"
+"""How a process is told `Pipeline.spells_bytes`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,5 +25,7 @@ class Pipeline:
     special_tokens: frozenset[str]
     engine: str
     """The fast engine that was found equal to the reference on this very file; empty for none."""
+    spells_bytes: bool = False
+    """Whether the engine's tokens tell by their spelling where they stand, as found on the probes."""
     cuts: CutRule = NO_CUTS
     """Where texts may be cut; proven for this file, and found so on the probes."""

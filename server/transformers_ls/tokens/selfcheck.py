@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 from transformers_ls.tokens.cut_proof import cut_rule
 from transformers_ls.tokens.cuts import NO_CUTS, CutRule
 from transformers_ls.tokens.engines import load_reference
-from transformers_ls.tokens.fast import ENGINES
+from transformers_ls.tokens.fast import ENGINES, FastEngine
 from transformers_ls.tokens.limits import limit_memory
 from transformers_ls.tokens.probe import probe_texts
+from transformers_ls.tokens.spelling import ByteSpelling
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -41,26 +43,28 @@ def check(path: Path) -> dict[str, Any]:
         token.content for token in reference.get_added_tokens_decoder().values() if token.special
     ]
     texts = [*probe_texts(special)]
-    expected = [
-        encoding.ids for encoding in reference.encode_batch(texts, add_special_tokens=False)
-    ]
+    encodings = reference.encode_batch(texts, add_special_tokens=False)
+    expected = [encoding.ids for encoding in encodings]
     pipeline = json.loads(path.read_bytes())
     cuts = cut_rule(pipeline)
     if not _holds(cuts, reference, texts):
         cuts = NO_CUTS
     refused: dict[str, str] = {}
-    chosen = ""
+    chosen, spells_bytes = "", False
     for name in _by_speed(pipeline):
-        refused[name] = _disagreement(name, path, texts, expected)
-        if not refused[name]:
+        engine = _equal_engine(name, path, texts, expected)
+        if not isinstance(engine, str):
             chosen = name
+            spells_bytes = _spells_bytes(engine, reference, frozenset(special), texts, encodings)
             break
+        refused[name] = engine
     return {
         "added_tokens": reference.num_special_tokens_to_add(is_pair=False),
         "special_tokens": special,
         "engine": chosen,
+        "spells_bytes": spells_bytes,
         "cuts": cuts.as_json(),
-        "refused": {name: why for name, why in refused.items() if why},
+        "refused": refused,
     }
 
 
@@ -99,8 +103,10 @@ def _holds(rule: CutRule, reference: Tokenizer, texts: list[str]) -> bool:
     )
 
 
-def _disagreement(name: str, path: Path, texts: list[str], expected: list[list[int]]) -> str:
-    """Return how a fast engine differs from the reference; empty when it does not."""
+def _equal_engine(
+    name: str, path: Path, texts: list[str], expected: list[list[int]]
+) -> FastEngine | str:
+    """Return a fast engine, or how it differs from the reference."""
     try:
         engine = ENGINES[name](path)
         for number, (text, ids) in enumerate(zip(texts, expected, strict=True)):
@@ -113,7 +119,32 @@ def _disagreement(name: str, path: Path, texts: list[str], expected: list[list[i
     # What a young engine raises, and on what, is its own affair: it is then not used.
     except Exception as error:  # noqa: BLE001
         return f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
-    return ""
+    return engine
+
+
+def _spells_bytes(
+    engine: FastEngine,
+    reference: Tokenizer,
+    special: frozenset[str],
+    texts: list[str],
+    encodings: Sequence[Any],
+) -> bool:
+    """Tell whether the spelling of tokens says where they stand, as the reference does.
+
+    It need not on each probe, since some are changed by normalizers; where it does, it must be right.
+    """
+    spelling = ByteSpelling(lambda token: engine.token(token) or "", special)
+    told = 0
+    for text, encoding in zip(texts, encodings, strict=True):
+        # The long ones go through all characters, which are spelled alike.
+        if len(text) > _SHORT or (spans := spelling.spans(text, encoding.ids)) is None:
+            continue
+        if spans != encoding.offsets:
+            return False
+        if any(engine.token(token) != reference.id_to_token(token) for token in set(encoding.ids)):
+            return False
+        told += bool(text)
+    return told > 0
 
 
 def main(arguments: list[str]) -> int:

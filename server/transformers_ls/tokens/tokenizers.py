@@ -36,7 +36,7 @@ _UNFINISHED = ".making-"
 """What the names of folders begin with in which a tokenizer is made."""
 _ABANDONED_SECONDS = 3600.0
 """How old what a killed process left unfinished is at least: no making takes as long."""
-_FACTS = {"exact", "reason", "added_tokens", "special_tokens", "engine", "cuts"}
+_FACTS = {"exact", "reason", "added_tokens", "special_tokens", "engine", "spells_bytes", "cuts"}
 
 _log = logging.getLogger(__name__)
 _locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
@@ -87,6 +87,7 @@ def prepare(path: Path) -> Pipeline:
         added_tokens=int(facts["added_tokens"]),
         special_tokens=frozenset(facts["special_tokens"]),
         engine=str(facts["engine"]),
+        spells_bytes=bool(facts["spells_bytes"]),
         cuts=CutRule.from_json(facts["cuts"]),
     )
 
