@@ -1,12 +1,12 @@
 """How long the server's event loop stands still while a long document is opened, typed into and read.
 
-    python bench/stalls.py [KIND …] [--sizes 1000000 10000000] [--keys 20] [--where]
+    python bench/stalls.py [KIND …] [--sizes 1000000] [--keys 20] [--where]
 
 One real server process over stdio for each kind of document and each size. In it, each callback of
 the event loop is timed: that is what any other message would have had to wait, collecting garbage and
 waiting for the interpreter's lock included. The columns are the longest callback in ms of each step;
-a short document of the same kind was open before, so nothing is imported any more. `--where` tells
-in which functions the longest ones stood.
+a short document of the same kind was open before, so nothing is imported any more. Kinds that are read
+piece by piece are measured at 10 MB, too. `--where` tells in which functions the longest ones stood.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -68,6 +69,8 @@ def as_template(size: int) -> str:
     return "".join(part.replace("{", "(").replace("}", ")") + loop for part in parts_of(size))
 
 
+SIZES = {False: [1_000_000], True: [1_000_000, 10_000_000]}
+BY_PIECES = {"markdown", "python", "jsonl", "plaintext"}
 TEXTS: dict[str, Callable[[int], str]] = {
     "markdown": markdown,
     "python": modules,
@@ -81,6 +84,11 @@ TEXTS: dict[str, Callable[[int], str]] = {
     "jinja": as_template,
     "plaintext": mixed,
 }
+
+
+def stack(frame: FrameType) -> str:
+    frames = [f for f in reversed(traceback.extract_stack(frame)) if "asyncio" not in f.filename]
+    return " < ".join(f"{Path(f.filename).stem}:{f.lineno}" for f in frames[:7])
 
 
 def serve(log: Path, where: bool) -> None:
@@ -103,12 +111,20 @@ def serve(log: Path, where: bool) -> None:
 
     def watch(thread: int) -> None:
         while True:
+            last = time.perf_counter()
             time.sleep(TOLD / 2)
+            now = time.perf_counter()
+            frames = sys._current_frames()
             start = since[0]
-            if start and time.perf_counter() - start > TOLD and start not in places:
-                frame = sys._current_frames()[thread]
-                frames = reversed(traceback.extract_stack(frame)[-12:])
-                places[start] = " < ".join(f"{Path(f.filename).stem}:{f.lineno}" for f in frames)
+            if start and now - start > TOLD and start not in places:
+                places[start] = stack(frames[thread])
+            if now - last > ALLOWED_MS / 1e3:
+                # Some thread did not let the interpreter go; it is where it did, or soon after.
+                others = [stack(f) for t, f in frames.items() if t != threading.get_ident()]
+                busy = [
+                    s for s in others if not s.startswith(("threading:", "thread:", "selectors:"))
+                ]
+                lines.write(json.dumps([last, now, "lock: " + " | ".join(busy)]) + "\n")
 
     handle._run = timed
     if where:
@@ -200,6 +216,13 @@ def measure(kind: str, size: int, keys: int, where: bool) -> bool:
                 work()
                 times[name] = start, time.perf_counter()
         stalls = [json.loads(line) for line in log.read_text().splitlines()]
+    # Where a callback waited for another thread, that one tells why.
+    locks = [(a, b, place) for a, b, place in stalls if place.startswith("lock: ")]
+    stalls = [
+        (a, b, place or next((p for c, d, p in locks if c < b and d > a), ""))
+        for a, b, place in stalls
+        if not place.startswith("lock: ")
+    ]
     worst = {
         name: max(
             ((b - a) * 1e3, place)
@@ -221,7 +244,7 @@ def measure(kind: str, size: int, keys: int, where: bool) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kinds", nargs="*", default=list(TEXTS))
-    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000_000, 10_000_000])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[])
     parser.add_argument("--keys", type=int, default=20)
     parser.add_argument("--where", action="store_true")
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
@@ -231,8 +254,8 @@ def main() -> int:
     print(f"{'':>20}     open    hover    hints   lenses problems     keys    problems anew")
     results = [
         measure(kind, size, options.keys, options.where)
-        for size in options.sizes
         for kind in options.kinds
+        for size in options.sizes or SIZES[kind in BY_PIECES]
     ]
     return int(not all(results))
 

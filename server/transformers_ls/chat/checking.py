@@ -5,21 +5,22 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Container, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 
-from transformers_ls.chat.dataset import CountMany, DatasetChecker, LineCheck
+from transformers_ls.chat.conversation import LINE_LANGUAGES
+from transformers_ls.chat.dataset import CountMany, DatasetChecker, LineCheck, is_row
 from transformers_ls.chat.problems import Problem
 from transformers_ls.chat.sandbox import Sandbox
 from transformers_ls.chat.template import ChatTemplate
 from transformers_ls.chat.window import TokenLimit
 
-__all__ = ["LINE_LANGUAGES", "ChatChecker", "CheckContext", "CheckProgress"]
+__all__ = ["ChatChecker", "CheckContext", "CheckProgress"]
 
-LINE_LANGUAGES: Final = frozenset({"jsonl", "jsonlines", "ndjson"})
+_SLICE: Final = 1 << 18
 _FEW_ROWS: Final = 64
 """So many rows are checked where previews render; more get processes of their own."""
 _KEPT_ROWS: Final = 400_000
@@ -77,10 +78,8 @@ class ChatChecker:
             count_many: Counts tokens, for `context.limit`; called in threads.
         """
         by_line = language.lower() in LINE_LANGUAGES
-        rows = text.split("\n") if by_line else [text]
         known = self._known_in(context)
-        keys = await asyncio.to_thread(_keys, rows, language)
-        new = [n for n, key in enumerate(keys) if key not in known and rows[n].strip()]
+        rows, keys, new = await asyncio.to_thread(_rows, text, language, known, by_line=by_line)
         checker = DatasetChecker(
             context.template,
             context.specials,
@@ -99,11 +98,11 @@ class ChatChecker:
                     known[keys[new[found.number]]] = found
                     done += 1
                     if done % step == 0 and done < len(rows):
-                        placed = await asyncio.to_thread(_placed, rows, keys, dict(known))
+                        placed = await asyncio.to_thread(_placed, rows, keys, known)
                         yield CheckProgress(placed, done, len(rows))
         finally:
             await checker.close()
-        placed = await asyncio.to_thread(_placed, rows, keys, dict(known))
+        placed = await asyncio.to_thread(_placed, rows, keys, known)
         while len(known) > _KEPT_ROWS:
             known.popitem(last=False)
         yield CheckProgress(placed, len(rows), len(rows))
@@ -116,16 +115,28 @@ class ChatChecker:
         return known
 
 
-def _keys(rows: Sequence[str], language: str) -> list[bytes]:
-    """Return a name for the contents of each row; the rows of a large dataset are not kept."""
-    return [
-        blake2b(f"{language}\0{row}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        for row in rows
-    ]
+def _rows(
+    text: str, language: str, known: Container[bytes], *, by_line: bool
+) -> tuple[list[str], list[bytes], list[int]]:
+    """Return the rows of a document, a name for each, and the numbers of those not known yet.
+
+    It is a name for their contents: the rows of a large dataset are not kept.
+    """
+    rows = text.split("\n") if by_line else [text]
+    keys = [_key(row, language) for row in rows]
+    return rows, keys, [n for n, key in enumerate(keys) if key not in known and is_row(rows[n])]
+
+
+def _key(row: str, language: str) -> bytes:
+    name = blake2b(language.encode() + b"\0", digest_size=16)
+    # A document may be one row; its encoding at once would keep other threads out.
+    for start in range(0, len(row), _SLICE):
+        name.update(row[start : start + _SLICE].encode("utf-8", "surrogatepass"))
+    return name.digest()
 
 
 def _placed(
-    rows: Sequence[str], keys: Sequence[bytes], known: dict[bytes, LineCheck]
+    rows: Sequence[str], keys: Sequence[bytes], known: Mapping[bytes, LineCheck]
 ) -> tuple[Problem, ...]:
     """Return the problems of all rows, at their places in the document."""
     found: list[Problem] = []

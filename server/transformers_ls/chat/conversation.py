@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, Final, Literal
 
 __all__ = [
+    "LINE_LANGUAGES",
     "Conversation",
     "Message",
     "Syntax",
@@ -22,7 +23,8 @@ Syntax = Literal["json", "yaml", "python", "prompty", "markdown", "notebook"]
 """How a chat is written, for those who would edit it: `prompty` is text with role markers,
 `markdown` has role headings, `notebook` is any of them inside the JSON of a notebook's cells."""
 
-_BY_LINE: Final = frozenset({"jsonl", "jsonlines", "ndjson"})
+LINE_LANGUAGES: Final = frozenset({"jsonl", "jsonlines", "ndjson"})
+"""Of these, each line stands for itself."""
 _WORTH_REMEMBERING: Final = 4096
 """Shorter texts are read faster than it would be worth to keep them."""
 
@@ -136,7 +138,7 @@ def find_conversations(language_id: str, text: str) -> list[Conversation]:
         text: The whole document, half-typed as it may be.
     """
     language = language_id.lower()
-    if language in _BY_LINE:
+    if language in LINE_LANGUAGES:
         return [
             conversation.shifted(start)
             for start, line in _lines(text)
@@ -151,7 +153,7 @@ def find_conversation(language_id: str, text: str, offset: int | None) -> Conver
 
     Of JSON Lines, only as many lines are read as that takes.
     """
-    if language_id.lower() not in _BY_LINE:
+    if language_id.lower() not in LINE_LANGUAGES:
         conversations = find_conversations(language_id, text)
         found = conversation_at(conversations, offset) if offset is not None else None
         return found or next(iter(conversations), None)

@@ -26,7 +26,7 @@ from transformers_ls.chat.template import ChatTemplate
 from transformers_ls.chat.window import TokenLimit, too_long
 from transformers_ls.errors import TemplateError
 
-__all__ = ["CountMany", "DatasetChecker", "LineCheck"]
+__all__ = ["CountMany", "DatasetChecker", "LineCheck", "is_row"]
 
 _BATCH: Final = 128
 _MOST_PROCESSES: Final = 4
@@ -234,6 +234,11 @@ class DatasetChecker:
 
 
 def _batches(lines: Iterable[str]) -> Iterator[list[tuple[int, str]]]:
-    rows = ((number, line) for number, line in enumerate(lines) if line.strip())
+    rows = ((number, line) for number, line in enumerate(lines) if is_row(line))
     while batch := list(islice(rows, _BATCH)):
         yield batch
+
+
+def is_row(line: str) -> bool:
+    """Tell whether there is anything in a line."""
+    return bool(line) and not line.isspace()

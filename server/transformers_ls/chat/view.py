@@ -7,6 +7,7 @@ was, byte for byte, so the other ends are known from the prompt before.
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,8 @@ __all__ = ["PromptView", "PromptViews", "Span", "TrainedSource", "ends_after_edi
 
 _KEPT: Final = 8
 _NOT_FOUND: Final = -1
+_LONG: Final = 1 << 17
+"""Code points of a prompt, in which looking for an edit takes a millisecond."""
 
 Span = tuple[int, int]
 
@@ -90,9 +93,11 @@ class PromptViews:
         known: list[int | None] = [None] * len(request.messages)
         missing = set(range(len(known)))
         if before is not None and _same_settings(before.request, request):
-            known, missing = ends_after_edit(
-                (before.request.messages, before.text, before.ends), (request.messages, text)
-            )
+            edit = (before.request.messages, before.text, before.ends), (request.messages, text)
+            if len(text) < _LONG:
+                known, missing = ends_after_edit(*edit)
+            else:
+                known, missing = await asyncio.to_thread(ends_after_edit, *edit)
             if not missing and _roles(before.request) == _roles(request):
                 return known, before.opening
         # An end that was not found before is not looked for again.

@@ -15,7 +15,10 @@ from transformers_ls.checks.scope import (
 )
 from transformers_ls.text.regions import Region, Regions
 
-__all__ = ["Special", "find_specials", "present"]
+__all__ = ["Special", "find_specials", "present", "stands_in"]
+
+_STEP = 1 << 18
+"""Code points, which take less than a millisecond to search."""
 
 _QUOTING = frozenset({"fence", "front-matter"})
 """Regions of Markdown that show text instead of saying it."""
@@ -38,8 +41,14 @@ def present(text: str, specials: Collection[str]) -> frozenset[str]:
     """Return those special tokens that stand in a text; quick for the many texts without any."""
     # Most vocabularies spell hundreds of them alike: `<|…|>`, `<unused7>`.
     starts = {token[:2] for token in specials if token}
-    alive = {start for start in starts if start in text}
-    return frozenset(token for token in specials if token[:2] in alive and token in text)
+    alive = {start for start in starts if stands_in(text, start)}
+    return frozenset(token for token in specials if token[:2] in alive and stands_in(text, token))
+
+
+def stands_in(text: str, word: str) -> bool:
+    """Tell whether a word stands in a text, as `in` does, but let other threads in between."""
+    more = _STEP + len(word) - 1
+    return any(text.find(word, at, at + more) >= 0 for at in range(0, max(1, len(text)), _STEP))
 
 
 def find_specials(

@@ -10,7 +10,7 @@ from transformers_ls.chat.problems import Edit, Fix, Problem
 from transformers_ls.checks.budget import Allowance, allowance, check_budget, units
 from transformers_ls.checks.hidden import Hidden, find_hidden, hidden_message
 from transformers_ls.checks.limits import find_limits
-from transformers_ls.checks.specials import find_specials, present
+from transformers_ls.checks.specials import find_specials, present, stands_in
 from transformers_ls.text.regions import Regions
 from transformers_ls.text.snapshot import Slice, Snapshot
 from transformers_ls.tokens.counter import Counter
@@ -66,7 +66,7 @@ def scan(text: str, tokenizers: Sequence[Tokenizer], disabled: Collection[str] =
         for tokenizer in tokenizers:
             specials |= present(text, tokenizer.counter.special_tokens)
     hidden = find_hidden(text) if "hidden-character" not in disabled else iter(())
-    return Scan(tuple(hidden), frozenset(specials), "max-tokens" in text)
+    return Scan(tuple(hidden), frozenset(specials), stands_in(text, "max-tokens"))
 
 
 def check_texts(

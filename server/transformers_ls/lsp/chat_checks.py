@@ -10,18 +10,18 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from transformers_ls.chat.checking import (
-    LINE_LANGUAGES,
     ChatChecker,
     CheckContext,
     CheckProgress,
 )
-from transformers_ls.chat.conversation import find_conversations
+from transformers_ls.chat.conversation import LINE_LANGUAGES, find_conversations
 from transformers_ls.chat.documents import no_generation_tags, template_differs
 from transformers_ls.chat.problems import Problem
 from transformers_ls.chat.sandbox import Sandbox
 from transformers_ls.chat.template import ChatTemplate
 from transformers_ls.chat.window import window_limit
 from transformers_ls.lsp.analysis import language_of
+from transformers_ls.lsp.documents import text_of
 from transformers_ls.lsp.progress import work_done
 from transformers_ls.lsp.template_choice import base_of
 from transformers_ls.text.document import Document
@@ -121,7 +121,7 @@ class ChatChecks:
         self, document: Document, model: str, template: ChatTemplate
     ) -> AsyncGenerator[CheckProgress]:
         """Check a document, with lengths once the tokenizer is there; see `ChatChecker.check`."""
-        language, text = language_of(document), document.snapshot.text
+        language, text = language_of(document), await text_of(document)
         settings = self._server.configuration.for_uri(document.uri)
         entry = self._server.tokenizers.get(model)
         counter = entry.counter
@@ -178,10 +178,19 @@ async def _of_the_whole(
     """Return the problems that are told once for a document."""
     if language in LINE_LANGUAGES:
         # Its beginning tells what a dataset is for.
-        text = "\n".join(text.split("\n", _FIRST_ROWS)[:_FIRST_ROWS])
+        text = _first_rows(text)
     conversations = await asyncio.to_thread(find_conversations, language, text)
     found = no_generation_tags(conversations, template)
     base = await asyncio.to_thread(base_of, model)
     if base is not None:
         found += template_differs(conversations, template, *base)
     return found
+
+
+def _first_rows(text: str) -> str:
+    end = -1
+    for _ in range(_FIRST_ROWS):
+        end = text.find("\n", end + 1)
+        if end < 0:
+            return text
+    return text[:end]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from transformers_ls.chat.conversation import (
+    LINE_LANGUAGES,
     Conversation,
     find_conversation,
     find_conversations,
@@ -20,9 +21,12 @@ from transformers_ls.chat.view import PromptViews, Span, TrainedSource
 from transformers_ls.errors import UsageError
 from transformers_ls.lsp.analysis import language_of
 from transformers_ls.lsp.chat_checks import ChatChecks
+from transformers_ls.lsp.documents import text_of
 from transformers_ls.lsp.template_choice import TemplateChoice
 from transformers_ls.lsp.templates import is_template
 from transformers_ls.text.document import Document
+from transformers_ls.text.rows import Rows, rows_around
+from transformers_ls.text.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from transformers_ls.lsp.server import TransformersServer
@@ -90,9 +94,30 @@ class Chats:
 
     async def find(self, document: Document) -> list[Conversation]:
         """Return the chats of a document, in document order."""
-        return await asyncio.to_thread(
-            find_conversations, language_of(document), document.snapshot.text
-        )
+        text = await text_of(document)
+        return await asyncio.to_thread(find_conversations, language_of(document), text)
+
+    async def between(
+        self, document: Document, start: int, end: int
+    ) -> list[tuple[Hashable, Conversation]]:
+        """Return the chats whose rows touch a range, each with its place; see `view`.
+
+        Args:
+            document: The document; of JSON Lines, only the lines of the range are read.
+            start: Where the range begins, in code points.
+            end: Where it ends.
+        """
+        language, snapshot = language_of(document), document.snapshot
+        rows = None
+        if language in LINE_LANGUAGES:
+            rows = rows_around(snapshot, start, end)
+        if rows is None:
+            return [
+                (place, chat)
+                for place, chat in enumerate(await self.find(document))
+                if chat.row_start <= end and start <= chat.row_end
+            ]
+        return await asyncio.to_thread(_in_rows, language, snapshot, rows)
 
     async def render(
         self,
@@ -111,7 +136,7 @@ class Chats:
         """
         if is_template(document):
             return await self._server.templates.render(document, model, options)
-        text = document.snapshot.text
+        text = await text_of(document)
         conversation = await asyncio.to_thread(
             find_conversation, language_of(document), text, offset
         )
@@ -128,7 +153,7 @@ class Chats:
         self,
         document: Document,
         conversation: Conversation,
-        place: int,
+        place: Hashable,
         *,
         model: str | None = None,
         options: RenderOptions = RenderOptions(),
@@ -209,3 +234,12 @@ class Chats:
             await asyncio.wait([self._warming])
         await self.checks.close()
         await self._sandbox.close()
+
+
+def _in_rows(language: str, snapshot: Snapshot, rows: Rows) -> list[tuple[Hashable, Conversation]]:
+    """Return the chats of rows of JSON Lines, each with its line and its number among them."""
+    text = snapshot.slice(rows.start, rows.end)
+    return [
+        ((rows.line + text.count("\n", 0, chat.start), number), chat.shifted(rows.start))
+        for number, chat in enumerate(find_conversations(language, text))
+    ]

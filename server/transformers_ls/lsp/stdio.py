@@ -106,14 +106,18 @@ class Messages(asyncio.Protocol):
         while self._reading is None and not self.ended.done():
             if not (self._body or self._read_header()) or len(buffer) < self._end:
                 break
-            body = bytes(memoryview(buffer)[self._body : self._end])
-            del buffer[: self._end]
+            start, end = self._body, self._end
             self._body = self._end = 0
-            if len(body) < LONG:
+            if end - start < LONG:
+                body = bytes(memoryview(buffer)[start:end])
+                del buffer[:end]
                 self._handle(lambda body=body: json.loads(body))  # type: ignore[misc]
                 continue
+            # Not copied here: what comes behind it is short, as a rule.
+            whole, buffer = buffer, buffer[end:]
+            self._buffer = buffer
             loop = asyncio.get_running_loop()
-            self._reading = loop.run_in_executor(None, self._read_long, body)
+            self._reading = loop.run_in_executor(None, self._read_long, whole, start, end)
             self._reading.add_done_callback(self._read)
         if self._lost and self._reading is None and not self.ended.done():
             if buffer:
@@ -135,8 +139,10 @@ class Messages(asyncio.Protocol):
             self._finish()
         return False
 
-    def _read_long(self, body: bytes) -> Any:
-        message = read_json(body)
+    def _read_long(self, whole: bytearray, start: int, end: int) -> Any:
+        del whole[end:]
+        del whole[:start]
+        message = read_json(whole)
         self._server.protocol.documents.foresee(message)
         return message
 

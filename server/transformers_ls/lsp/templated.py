@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from transformers_ls.chat.conversation import Conversation, message_at
@@ -66,11 +66,8 @@ class TemplatedCounts:
             return {}
         if name != model:
             return {}
-        shown = [
-            (place, chat)
-            for place, chat in enumerate(await self._server.chats.find(document))
-            if chat.row_start <= end and start <= chat.row_end
-        ][:_CHATS_AT_MOST]
+        found_chats = await self._server.chats.between(document, start, end)
+        shown = found_chats[:_CHATS_AT_MOST]
         keys = await asyncio.to_thread(_keys, [chat for _, chat in shown], name, template.source)
         tasks = {
             self._task(key, document, place, chat)
@@ -90,7 +87,7 @@ class TemplatedCounts:
         return found
 
     def _task(
-        self, key: str, document: Document, place: int, chat: Conversation
+        self, key: str, document: Document, place: Hashable, chat: Conversation
     ) -> asyncio.Task[None]:
         task = self._running.get(key)
         if task is None:
@@ -98,7 +95,9 @@ class TemplatedCounts:
             task.add_done_callback(lambda _: self._running.pop(key, None))
         return task
 
-    async def _count(self, key: str, document: Document, place: int, chat: Conversation) -> None:
+    async def _count(
+        self, key: str, document: Document, place: Hashable, chat: Conversation
+    ) -> None:
         parts: _Parts = ()
         try:
             rendered = await self._server.chats.view(document, chat, place)

@@ -26,7 +26,7 @@ _QUOTE = re.compile(rb'"(?:(?<=[^\\]")|(?<=\\\\"))')
 _NAME = f"{uuid4().hex}-"
 
 
-def read_json(body: bytes, slice_bytes: int = _SLICE) -> Any:
+def read_json(body: bytes | bytearray, slice_bytes: int = _SLICE) -> Any:
     """Return what `json.loads` returns.
 
     Args:
@@ -37,7 +37,7 @@ def read_json(body: bytes, slice_bytes: int = _SLICE) -> Any:
         ValueError: It is no JSON.
         RecursionError: It is nested too deeply.
     """
-    rest: list[bytes] = []
+    rest: list[bytes | bytearray] = []
     strings: dict[str, str] = {}
     done = 0
     for start, end in _strings(body, slice_bytes):
@@ -51,7 +51,7 @@ def read_json(body: bytes, slice_bytes: int = _SLICE) -> Any:
     return _filled(value, strings) if strings else value
 
 
-def _strings(body: bytes, slice_bytes: int) -> Iterator[tuple[int, int]]:
+def _strings(body: bytes | bytearray, slice_bytes: int) -> Iterator[tuple[int, int]]:
     """Yield what stands between the quotes of each string; what is cut off is left to `json`."""
     at = 0
     while (start := body.find(b'"', at) + 1) > 0:
@@ -62,7 +62,7 @@ def _strings(body: bytes, slice_bytes: int) -> Iterator[tuple[int, int]]:
         at = end + 1
 
 
-def _end(body: bytes, start: int, slice_bytes: int) -> int:
+def _end(body: bytes | bytearray, start: int, slice_bytes: int) -> int:
     """Return where the quote stands that ends a string; -1 when there is none."""
     while start < len(body):
         stop = start + slice_bytes
@@ -73,7 +73,7 @@ def _end(body: bytes, start: int, slice_bytes: int) -> int:
     return -1
 
 
-def _backslashes(body: bytes, end: int) -> int:
+def _backslashes(body: bytes | bytearray, end: int) -> int:
     """Return how many backslashes stand before a place; an odd number escapes what is there."""
     start = end
     while start and body[start - 1 : start] == b"\\":
@@ -81,7 +81,7 @@ def _backslashes(body: bytes, end: int) -> int:
     return end - start
 
 
-def _decoded(body: bytes, start: int, end: int, slice_bytes: int) -> Iterator[str]:
+def _decoded(body: bytes | bytearray, start: int, end: int, slice_bytes: int) -> Iterator[str]:
     while start < end:
         stop = _cut(body, min(start + slice_bytes, end), end)
         text = body[start:stop].decode("utf-8", "surrogatepass")
@@ -90,7 +90,7 @@ def _decoded(body: bytes, start: int, end: int, slice_bytes: int) -> Iterator[st
         start = stop
 
 
-def _cut(body: bytes, near: int, end: int) -> int:
+def _cut(body: bytes | bytearray, near: int, end: int) -> int:
     """Return a place soon after another one that is inside no character and no escape sequence."""
     escape = body.find(b"\\", near, min(near + 2 * _ESCAPE, end))
     if escape < 0:

@@ -46,11 +46,10 @@ def register(server: TransformersServer) -> None:
         lenses = [_lens(server, document, model, None) for model in settings.tokenizers]
         if settings.code_lens.sections and len(document.snapshot) <= _SECTIONS_CHARACTERS:
             regions = await server.analyses.regions(document)
-            # All regions of a few megabytes take a tenth of a second: too long for the event loop.
-            for section in await asyncio.to_thread(_top_sections, regions, document):
-                lenses += [
-                    _lens(server, document, model, section) for model in settings.tokenizers[:1]
-                ]
+            # Those of a few megabytes take a tenth of a second: too long for the event loop.
+            lenses += await asyncio.to_thread(
+                _section_lenses, server, document, regions, settings.tokenizers[:1]
+            )
         if len(document.snapshot) < _LAZY_CHARACTERS:
             await _count(server, document, lenses)
         return lenses
@@ -65,6 +64,16 @@ def register(server: TransformersServer) -> None:
         else:
             await _count(server, document, [lens])
         return lens
+
+
+def _section_lenses(
+    server: TransformersServer, document: Document, regions: Regions, models: Sequence[str]
+) -> list[types.CodeLens]:
+    return [
+        _lens(server, document, model, section)
+        for section in _top_sections(regions, document)
+        for model in models
+    ]
 
 
 def _lens(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from transformers_ls.lsp.counting import Counted, count_texts, display_name, format_tokens
-from transformers_ls.lsp.documents import from_lsp_position, to_lsp_range
+from transformers_ls.lsp.documents import from_lsp_position, to_lsp_position
 
 if TYPE_CHECKING:
     from transformers_ls.lsp.server import TransformersServer
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from transformers_ls.tokens.parts import Part
 
 _PLACEHOLDER = re.compile(r"\{(tokens|percent|window|model|kind)\}")
+
+
+_AT_ONCE = 64
+"""Hints, which take a millisecond or two."""
 
 
 def register(server: TransformersServer) -> None:
@@ -64,7 +69,7 @@ def register(server: TransformersServer) -> None:
             label = _label(hint.format, tokens, number, region.kind, counted)
             if not label:
                 continue
-            position = to_lsp_range(snapshot, region.anchor, region.anchor, encoding).start
+            position = to_lsp_position(snapshot, region.anchor, encoding)
             tooltip = f"{region.kind}: {number} tokens of {display_name(counted.model)}"
             part = parts.get(region.start) if region.kind == "message" else None
             if part is not None:
@@ -72,6 +77,9 @@ def register(server: TransformersServer) -> None:
                 label += f" → {whole} in the prompt"
                 tooltip += f"; {whole} with all that the chat template writes for it"
             hints.append(types.InlayHint(position, label, padding_left=True, tooltip=tooltip))
+            if len(hints) % _AT_ONCE == 0:
+                # Rows of a dataset may have hundreds of messages.
+                await asyncio.sleep(0)
         return hints
 
 
