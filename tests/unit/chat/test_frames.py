@@ -1,5 +1,6 @@
 """A request that is written message by message is the same JSON."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,13 @@ JOBS = st.lists(
     ),
     max_size=3,
 )
+
+
+@pytest.fixture(scope="module", params=[1, 100, 1 << 16], autouse=True)
+def _groups_of(request):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(frames, "_GROUP", request.param)
+        yield
 
 
 @given(st.dictionaries(TEXTS, TEXTS, min_size=1, max_size=3), JOBS)
