@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import sys
 import tempfile
@@ -126,6 +127,15 @@ def serve(log: Path, where: bool) -> None:
                 ]
                 lines.write(json.dumps([last, now, "lock: " + " | ".join(busy)]) + "\n")
 
+    def collecting(phase: str, about: dict[str, int]) -> None:
+        if phase == "start":
+            since_collecting[0] = time.perf_counter()
+        elif (now := time.perf_counter()) - since_collecting[0] > TOLD:
+            what = f"lock: garbage collection of generation {about['generation']}"
+            lines.write(json.dumps([since_collecting[0], now, what]) + "\n")
+
+    since_collecting = [0.0]
+    gc.callbacks.append(collecting)
     handle._run = timed
     if where:
         threading.Thread(target=watch, args=(threading.get_ident(),), daemon=True).start()
@@ -216,10 +226,11 @@ def measure(kind: str, size: int, keys: int, where: bool) -> bool:
                 work()
                 times[name] = start, time.perf_counter()
         stalls = [json.loads(line) for line in log.read_text().splitlines()]
-    # Where a callback waited for another thread, that one tells why.
+    # Where a callback waited for another thread, or for garbage to be collected, that tells why.
     locks = [(a, b, place) for a, b, place in stalls if place.startswith("lock: ")]
+    locks.sort(key=lambda lock: "garbage" not in lock[2])
     stalls = [
-        (a, b, place or next((p for c, d, p in locks if c < b and d > a), ""))
+        (a, b, next((p for c, d, p in locks if c < b and d > a), place))
         for a, b, place in stalls
         if not place.startswith("lock: ")
     ]

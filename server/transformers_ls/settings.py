@@ -247,8 +247,8 @@ class LocalSettings:
     cpu_decoder: Literal["auto", "torch"] = _setting(
         "auto",
         "What writes text on a machine without a GPU. `auto` is ONNX Runtime if it is installed (the "
-        "extra `cpu`): four times as fast as `torch`, from weights of 8 bits. It prepares a model "
-        "once, which takes some seconds, and leaves to torch what it cannot compute. Read when the "
+        "extra `cpu`): some four times as fast as `torch`, from weights of 8 bits. It prepares a "
+        "model once, which takes some seconds, and leaves to torch what it cannot compute. Read when the "
         "engine starts.",
         scope="window",
     )

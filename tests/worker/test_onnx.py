@@ -33,24 +33,19 @@ def llama(tmp_path_factory):
     return tiny_families.build("llama", tmp_path_factory.mktemp("models") / "llama")
 
 
+def save_calm(folder, **more):
+    """Save a Llama of weights as small as trained ones, so that rounding them changes no answer much."""
+    folder.mkdir()
+    sizes = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
+    save_model(folder, "LlamaForCausalLM", **sizes, **heads, **more)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def calm(tmp_path_factory):
-    # Of weights as small as trained ones, so that rounding them changes no answer much.
     folder = tmp_path_factory.mktemp("models") / "llama"
-    folder.mkdir()
-    save_model(
-        folder,
-        "LlamaForCausalLM",
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        bos_token_id=1,
-        eos_token_id=None,
-        pad_token_id=0,
-    )
-    return folder
+    return save_calm(folder, bos_token_id=1, eos_token_id=None, pad_token_id=0)
 
 
 def original(folder, **options):
@@ -72,18 +67,7 @@ def made_of(source, folder, precision="fp32"):
 def test_tied_weights_are_kept_once(tied, tmp_path):
     import onnx
 
-    folder = tmp_path / "model"
-    folder.mkdir()
-    save_model(
-        folder,
-        "LlamaForCausalLM",
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=1,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        tie_word_embeddings=tied,
-    )
+    folder = save_calm(tmp_path / "model", tie_word_embeddings=tied)
     made = made_of(folder, tmp_path / "made", "int8")
     graph = onnx.load(tmp_path / "made" / onnx_session.GRAPH, load_external_data=False).graph
     tables = [t.name for t in graph.initializer if t.name == "model.embed_tokens.weight"]

@@ -57,8 +57,16 @@ class Leaf:
     def break_ends(self) -> list[int]:
         """Return the offset after each line break."""
         if self._ends is None:
-            self._ends = [match.end() for match in LINE_BREAK.finditer(self.text)]
+            self._ends = _break_ends(self.text)
         return self._ends
+
+
+def _break_ends(text: str) -> list[int]:
+    if "\r" in text:
+        return [match.end() for match in LINE_BREAK.finditer(text)]
+    # Three times as fast, and each key makes a new leaf.
+    lengths = map(len, text.split("\n")[:-1])
+    return [end + number for number, end in enumerate(accumulate(lengths), 1)]
 
 
 Child = TypeVar("Child", Leaf, "Block[Leaf]")

@@ -49,6 +49,8 @@ _TITLE = re.compile(
 _MENTIONED = re.compile(
     rf"^(?:#|\*\*|__)[^\r\n]{{0,12}}\b{_HEADING_ROLE}\b", re.IGNORECASE | re.MULTILINE
 )
+_PART: Final = 1 << 17
+_HEADING: Final = 64
 _BOLD_LEVEL: Final = 7
 
 
@@ -102,13 +104,24 @@ def prompt_turns(text: str, start: int, *, default: str) -> list[Turn]:
     return _without_the_next(turns)
 
 
+def _mentions_role(text: str) -> bool:
+    """Tell whether any line looks like a heading with a role; most documents have none.
+
+    By parts, since a search keeps other threads out; what is looked for is no longer than `_HEADING`.
+    """
+    return any(
+        _MENTIONED.search(text, at, at + _PART + _HEADING)
+        for at in range(0, max(1, len(text)), _PART)
+    )
+
+
 def markdown_turns(text: str) -> list[list[Turn]]:
     """Return the transcripts of a Markdown text.
 
     A heading named after a role is nothing special in a manual, so a transcript has at least two
     of one level, one after the other, and a user or an assistant among them.
     """
-    if _MENTIONED.search(text) is None:
+    if not _mentions_role(text):
         return []
     found: list[list[Turn]] = []
     run: list[tuple[str, int, int]] = []

@@ -17,7 +17,7 @@ __all__ = ["CountCache", "Question"]
 
 _LONG = 16_384
 """Parts of documents from this many code points on are counted by segments."""
-_FEW = 3
+_FEW = 2
 """Blocks of 64 leaves, whose cuts are found in less than a millisecond each."""
 
 

@@ -29,7 +29,7 @@ _LEAST = WINDOW // 4
 _SEEN = 64
 _ROW = 1024
 """How much after and, at most, before a cut decides whether it is taken."""
-_CUTTING = 8
+_CUTTING = 4
 """How many times as fast as it is parsed a text is searched for cuts, to be on the safe side."""
 _BLOCK = 192
 """A block that is read on its own is no shorter: to start a parser takes time, too."""
