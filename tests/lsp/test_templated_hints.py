@@ -25,9 +25,9 @@ def row(*contents: str) -> str:
     return json.dumps({"messages": [{"role": role, "content": text} for role, text in pairs]})
 
 
-async def hints(client) -> list[dict]:
+async def hints(client, span: dict = WHOLE) -> list[dict]:
     found = await client.request(
-        "textDocument/inlayHint", {"textDocument": {"uri": URI}, "range": WHOLE}
+        "textDocument/inlayHint", {"textDocument": {"uri": URI}, "range": span}
     )
     return sorted(found, key=lambda hint: tuple(hint["position"].values()))
 
@@ -56,6 +56,23 @@ async def test_both_counts(client, model):
         label(model, "user", "Hi there"),
     ]
     assert "all that the chat template writes" in found[0]["tooltip"]
+
+
+async def test_a_row_in_the_middle_is_found_at_its_place(client, model):
+    await settled(client)
+    middle = row("Is this the one?", CONTENTS[1])
+    client.change(URI, 2, "\n".join([row(*CONTENTS)] * 3 + [middle] + [row("Hi")] * 3))
+    end = {"line": 3, "character": len(middle)}
+    span = {"start": {"line": 3, "character": 0}, "end": end}
+    for _ in range(100):
+        found = await hints(client, span)
+        if all("prompt" in hint["label"] for hint in found):
+            break
+    assert [hint["label"] for hint in found] == [
+        label(model, "user", "Is this the one?"),
+        label(model, "assistant", CONTENTS[1]),
+    ]
+    assert {hint["position"]["line"] for hint in found} == {3}
 
 
 async def test_a_hint_follows_its_message(client, model):
