@@ -120,7 +120,7 @@ def test_memory_is_bounded_and_the_least_recently_used_leave(folders):
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(folders("llama"), dtype=torch.float32).eval()
-    token_bytes = 2 * 2 * 2 * 8 * 4  # Layers, keys and values, heads, their size, float32.
+    token_bytes = 2 * 2 * 2 * 16 * 4  # Layers, keys and values, heads, their size, float32.
     bounded = Prefixes(limit=45 * token_bytes)
 
     def begin(first):
