@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -237,9 +238,12 @@ class Chats:
 
 
 def _in_rows(language: str, snapshot: Snapshot, rows: Rows) -> list[tuple[Hashable, Conversation]]:
-    """Return the chats of rows of JSON Lines, each with its line and its number among them."""
+    """Return the chats of rows of JSON Lines, each with its line and its number in that."""
     text = snapshot.slice(rows.start, rows.end)
-    return [
-        ((rows.line + text.count("\n", 0, chat.start), number), chat.shifted(rows.start))
-        for number, chat in enumerate(find_conversations(language, text))
-    ]
+    found: list[tuple[Hashable, Conversation]] = []
+    in_line: Counter[int] = Counter()
+    for chat in find_conversations(language, text):
+        line = rows.line + text.count("\n", 0, chat.start)
+        found.append(((line, in_line[line]), chat.shifted(rows.start)))
+        in_line[line] += 1
+    return found
