@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from transformers_ls.text.snapshot import Slice, Snapshot
 from transformers_ls.tokens.cache import Question
-from transformers_ls.tokens.counting_process import ProcessEndedError, ProcessFailedError
 from transformers_ls.tokens.remote import RemoteCounter, count_request, counts_of
 from transformers_ls.tokens.window import chosen_window
 
 if TYPE_CHECKING:
     from transformers_ls.lsp.server import TransformersServer
     from transformers_ls.lsp.token_at import TokenAt
+    from transformers_ls.tokens.short_answers import ShortAnswer
     from transformers_ls.tokens.store import Entry
     from transformers_ls.tokens.window import Window
 
@@ -30,13 +29,10 @@ __all__ = [
     "display_name",
     "format_tokens",
     "format_window",
-    "short_answer",
 ]
 
 _AT_ONCE = 32_768
 """Code points of new text that are sent by the event loop itself: some 50 µs."""
-_SHORT_SECONDS = 10.0
-"""How long so little text may take before it is counted as if it were long, with an error at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +126,7 @@ class Counting:
         cache = self._server.tokenizers.counts
         if begun.answer is None:
             return cache.answer(begun.question, ())
-        body = await short_answer(begun.answer)
+        body = await begun.answer.body()
         if body is None:
             return await asyncio.to_thread(count_now, self._server, entry, self._texts)
         return cache.answer(begun.question, counts_of(body))
@@ -139,7 +135,7 @@ class Counting:
 @dataclass(frozen=True, slots=True)
 class _Asked:
     question: Question
-    answer: Future[bytes] | None
+    answer: ShortAnswer | None
     """None when all was known."""
 
 
@@ -169,17 +165,6 @@ def _begin(
                 return _Asked(question, answers[0] if answers else None)
     loop = asyncio.get_running_loop()
     return loop.run_in_executor(None, count_now, server, entry, texts)
-
-
-async def short_answer(answer: Future[bytes]) -> bytes | None:
-    """Wait for what a counting process was asked without waiting; None when it cannot answer."""
-    try:
-        if answer.done():
-            return answer.result()
-        async with asyncio.timeout(_SHORT_SECONDS):
-            return await asyncio.wrap_future(answer)
-    except (ProcessEndedError, ProcessFailedError, TimeoutError):
-        return None
 
 
 def count_now(

@@ -32,6 +32,7 @@ from transformers_ls.errors import RunCancelledError, TransformersLsError, descr
 from transformers_ls.lsp.documents import DocumentStore
 from transformers_ls.lsp.messages import METHODS, PROMPT_SCHEME
 from transformers_ls.lsp.run_messages import RESULT_SCHEME
+from transformers_ls.lsp.typing_messages import read_params
 from transformers_ls.text.snapshot import PositionEncoding
 
 if TYPE_CHECKING:
@@ -79,30 +80,34 @@ class TransformersProtocol(LanguageServerProtocol):
         if refusal := self._out_of_order(method):
             self._refuse(message, *refusal)
             return
-        try:
-            structured = super().structure_message(message)
-        except JsonRpcException as error:
-            if method is None:
-                # An answer that cannot be read is an answer all the same: who asked must learn.
-                waiting = self._request_futures.pop(message.get("id", ""), None)
-                if waiting is not None and not waiting.done():
-                    waiting.set_exception(error)
-                return
-            self._refuse(
-                message,
-                types.ErrorCodes.InvalidParams,
-                f"The parameters of {method!r} are malformed.",
-            )
-            return
         if method is None:
-            super().handle_message(structured)
+            self._handle_answer(message)
             return
+        params = read_params(method, message.get("params"))
+        msg_id = message.get("id", "")
+        if params is None or not isinstance(msg_id, str | int):
+            try:
+                structured = super().structure_message(message)
+            except JsonRpcException:
+                text = f"The parameters of {method!r} are malformed."
+                self._refuse(message, types.ErrorCodes.InvalidParams, text)
+                return
+            params, msg_id = structured.params, getattr(structured, "id", "")
         # What pygls asks of a message's type by looking at all its attributes, the keys have said.
         context = contextvars.copy_context()
         if "id" in message:
-            context.run(self._handle_request, structured.id, method, structured.params)
+            context.run(self._handle_request, msg_id, method, params)
         else:
-            context.run(self._handle_notification, method, structured.params)
+            context.run(self._handle_notification, method, params)
+
+    def _handle_answer(self, message: dict[str, Any]) -> None:
+        try:
+            super().handle_message(super().structure_message(message))
+        except JsonRpcException as error:
+            # An answer that cannot be read is an answer all the same: who asked must learn.
+            waiting = self._request_futures.pop(message.get("id", ""), None)
+            if waiting is not None and not waiting.done():
+                waiting.set_exception(error)
 
     def _out_of_order(self, method: str | None) -> tuple[int, str] | None:
         if method is None or method == types.EXIT:

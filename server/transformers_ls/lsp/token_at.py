@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from transformers_ls.lsp.analysis import language_of
-from transformers_ls.lsp.counting import display_name, short_answer
+from transformers_ls.lsp.counting import display_name
 from transformers_ls.lsp.markdown import code, escape, visible
 from transformers_ls.text.alignment import align
 from transformers_ls.text.snapshot import Slice, Snapshot
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from transformers_ls.tokens.counter import Counter
     from transformers_ls.tokens.counting_process import Request
     from transformers_ls.tokens.cuts import CutRule
+    from transformers_ls.tokens.short_answers import ShortAnswer
 
 __all__ = ["TokenAt"]
 
@@ -47,7 +47,7 @@ class TokenAt:
         self._place: _Place | None = None
         self.request: Request | None = None
         """What to ask the tokenizer's process, where that is short."""
-        self.answer: Future[bytes] | None = None
+        self.answer: ShortAnswer | None = None
         """What it will answer, where it was asked."""
         if isinstance(self._counter, RemoteCounter) and (
             region is None or isinstance(region.body, Slice) or len(region.body) <= _SHORT
@@ -63,7 +63,7 @@ class TokenAt:
         if counter is None:
             return ""
         if self._place is not None and self.answer is not None:
-            body = await short_answer(self.answer)
+            body = await self.answer.body()
             if body is not None:
                 return _line(
                     counter, self._model, self._place, unpack_pieces(body, counter.special_tokens)

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
 from itertools import accumulate, pairwise
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from transformers_ls.text.positions import LINE_BREAK, PositionEncoding, units_of
 
@@ -34,10 +33,12 @@ UNITS = {
 class Leaf:
     """A bounded piece of text. A `CR LF` never lies across two leaves."""
 
-    __slots__ = ("__weakref__", "_ends", "text", "totals")
+    __slots__ = ("__weakref__", "_ends", "notes", "text", "totals")
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self.notes: dict[object, Any] = {}
+        """What others know of this text, each under a key of its own; it goes when the leaf does."""
         self._ends: list[int] | None = None
         breaks = text.count("\n")
         if "\r" in text:
@@ -77,20 +78,23 @@ class Block(Generic[Child]):
 
     def __init__(self, children: Sequence[Child]) -> None:
         self.children: tuple[Child, ...] = tuple(children)
-        columns = list(zip(*(child.totals for child in self.children), strict=True))
+        self.notes: dict[object, Any] = {}
+        """As those of a leaf."""
+        columns = list(zip(*[child.totals for child in self.children], strict=True))
         self.totals: Totals = (
             (sum(columns[0]), sum(columns[1]), sum(columns[2]), sum(columns[3]))
             if columns
             else (0, 0, 0, 0)
         )
+        self._running: list[list[int] | None] = [None, None, None, None]
 
-    @cached_property
-    def _before(self) -> tuple[list[int], ...]:
-        """For each unit, the total before each child and, last, the total of all."""
-        return tuple(
-            list(accumulate((child.totals[unit] for child in self.children), initial=0))
-            for unit in range(4)
-        )
+    def _before(self, unit: int) -> list[int]:
+        """Return the total of a unit before each child and, last, the total of all."""
+        running = self._running[unit]
+        if running is None:
+            running = list(accumulate([child.totals[unit] for child in self.children], initial=0))
+            self._running[unit] = running
+        return running
 
     def find(self, unit: int, value: int, *, after: bool = True) -> tuple[int, int]:
         """Return the child that holds place `value` of `unit`, and the place inside it.
@@ -98,14 +102,17 @@ class Block(Generic[Child]):
         A place between two children belongs to the later one, or to the earlier one when `after`
         is false. A place past the end belongs to the last child.
         """
-        search = bisect_right if after else bisect_left
-        before = self._before[unit]
-        index = max(min(search(before, value) - 1, len(self.children) - 1), 0)
+        before = self._running[unit] or self._before(unit)
+        index = (bisect_right(before, value) if after else bisect_left(before, value)) - 1
+        if index >= (count := len(self.children)):
+            index = count - 1
+        if index < 0:
+            index = 0
         return index, value - before[index]
 
     def before(self, unit: int, index: int) -> int:
         """Return the total of `unit` in the children before number `index`."""
-        return self._before[unit][index]
+        return (self._running[unit] or self._before(unit))[index]
 
 
 def leaves_of(text: str) -> Iterator[Leaf]:

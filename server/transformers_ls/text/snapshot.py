@@ -41,10 +41,11 @@ class Origin(NamedTuple):
 class Snapshot:
     """One state of a document's text. Offsets are in code points."""
 
-    __slots__ = ("__weakref__", "_root", "_text", "origin")
+    __slots__ = ("__weakref__", "_root", "_size", "_text", "origin")
 
     def __init__(self, root: Block[Block[Leaf]], text: str | None = None) -> None:
         self._root = root
+        self._size = root.totals[CHARS]
         self._text = text
         self.origin: Origin | None = None
         """The one edit that made it of another snapshot, where one did."""
@@ -55,7 +56,7 @@ class Snapshot:
         return cls(Block(blocks_of(leaves_of(text))), text)
 
     def __len__(self) -> int:
-        return self._root.totals[CHARS]
+        return self._size
 
     def __bool__(self) -> bool:
         return True
@@ -90,15 +91,23 @@ class Snapshot:
 
     def slice(self, start: int, end: int) -> str:
         """Return the text between two offsets; offsets out of range are clamped."""
-        start, end = self._clamp(start), self._clamp(end)
+        if start < 0:
+            start = 0
+        if end > self._size:
+            end = self._size
         if start >= end:
             return ""
         if self._text is not None:
             return self._text[start:end]
-        pieces: list[str] = []
         first, begin = self._root.find(CHARS, start)
-        for block in self._root.children[first:]:
-            number, inside = block.find(CHARS, begin)
+        blocks = self._root.children
+        number, inside = blocks[first].find(CHARS, begin)
+        # Most parts that are asked for are short.
+        piece = blocks[first].children[number].text[inside : inside + end - start]
+        if len(piece) == end - start:
+            return piece
+        pieces: list[str] = []
+        for block in blocks[first:]:
             for leaf in block.children[number:]:
                 piece = leaf.text[inside : inside + end - start]
                 pieces.append(piece)
@@ -106,7 +115,7 @@ class Snapshot:
                 inside = 0
                 if start >= end:
                     return "".join(pieces)
-            begin = 0
+            number = 0
         return "".join(pieces)
 
     def offset_at(self, position: Position, encoding: PositionEncoding) -> int:
@@ -119,6 +128,14 @@ class Snapshot:
             return 0
         if position.line >= self.line_count:
             return len(self)
+        if position.line and position.character > 0:
+            # Most lines begin and end in one leaf.
+            first, leaf, number = self._break(position.line)
+            ends = leaf.break_ends()
+            if number + 1 < len(ends):
+                start, end = ends[number], _without_break(leaf.text, ends[number + 1])
+                line = leaf.text[start:end]
+                return first + start + points_of(line, position.character, encoding)
         start = self._line_start(position.line)
         if position.character <= 0:
             return start
@@ -143,17 +160,17 @@ class Snapshot:
         number, inside = self._root.find(CHARS, offset)
         block = self._root.children[number]
         index, inside = block.find(CHARS, inside)
-        line = (
-            self._root.before(BREAKS, number)
-            + block.before(BREAKS, index)
-            + bisect_right(block.children[index].break_ends(), inside)
-        )
-        start = self._line_start(line)
-        leaf = block.children[index].text
-        if 0 < inside < len(leaf) and leaf[inside - 1 : inside + 1] == "\r\n":
+        leaf = block.children[index]
+        ends = leaf.break_ends()
+        ended = bisect_right(ends, inside)
+        line = self._root.before(BREAKS, number) + block.before(BREAKS, index) + ended
+        if leaf.text[inside - 1 : inside + 1] == "\r\n":
+            inside -= 1
             offset -= 1
-        units = self._units_before(offset, encoding) - self._units_before(start, encoding)
-        return Position(line, units)
+        if ended:
+            return Position(line, units_of(leaf.text[ends[ended - 1] : inside], encoding))
+        units = self._units_before(offset, encoding)
+        return Position(line, units - self._units_before(self._line_start(line), encoding))
 
     def edit(self, start: int, end: int, replacement: str) -> Snapshot:
         """Return the snapshot in which the text between two offsets is replaced."""
@@ -212,28 +229,27 @@ class Snapshot:
         return snapshot
 
     def _clamp(self, offset: int) -> int:
-        return max(0, min(offset, len(self)))
+        return 0 if offset < 0 else min(offset, self._size)
 
-    def _break(self, number: int) -> tuple[int, str, int]:
-        """Return where the leaf with a line break starts, its text, and where the break ends."""
+    def _break(self, number: int) -> tuple[int, Leaf, int]:
+        """Return the start of the leaf that holds a line break, the leaf, and the break's number in it."""
         index, rest = self._root.find(BREAKS, number, after=False)
         block = self._root.children[index]
         inner, rest = block.find(BREAKS, rest, after=False)
-        leaf = block.children[inner]
         start = self._root.before(CHARS, index) + block.before(CHARS, inner)
-        return start, leaf.text, leaf.break_ends()[rest - 1]
+        return start, block.children[inner], rest - 1
 
     def _line_start(self, number: int) -> int:
         if number == 0:
             return 0
-        start, _, end = self._break(number)
-        return start + end
+        start, leaf, inside = self._break(number)
+        return start + leaf.break_ends()[inside]
 
     def _line_end(self, number: int) -> int:
         if number + 1 >= self.line_count:
             return len(self)
-        start, text, end = self._break(number + 1)
-        return start + end - (2 if text[max(0, end - 2) : end] == "\r\n" else 1)
+        start, leaf, inside = self._break(number + 1)
+        return start + _without_break(leaf.text, leaf.break_ends()[inside])
 
     def _units_before(self, offset: int, encoding: PositionEncoding) -> int:
         unit = UNITS[encoding]
@@ -258,6 +274,11 @@ class Slice:
     def text(self) -> str:
         """The text of the part."""
         return self.snapshot.slice(self.start, self.end)
+
+
+def _without_break(text: str, end: int) -> int:
+    """Return where a line ends that ends, with its break, at a place of a text."""
+    return end - (2 if text[max(0, end - 2) : end] == "\r\n" else 1)
 
 
 def _splits(left: str, right: str) -> bool:

@@ -106,9 +106,13 @@ def _cut_before(cuts: CutRule, text: str | Slice | Snapshot, start: int) -> tupl
         # What a rule looks at before a cut must be there, or be nothing.
         least = low + _CONTEXT if low else 0
         part = part_of(text, low, start + _CONTEXT)
-        before = [low + cut for cut in cuts.all(part) if least <= low + cut <= start]
-        if before:
-            return before[-1], True
+        last = -1
+        for cut in cuts.all(part, least - low):
+            if low + cut > start:
+                break
+            last = cut
+        if last >= 0:
+            return low + last, True
     low = max(0, start - _MARGIN)
     if low == 0:
         return 0, True
@@ -122,10 +126,8 @@ def _cut_behind(
     """Return a place behind a range to read to, and whether that changes no token before it."""
     high = min(length, end + _MARGIN)
     base = max(0, end - _CONTEXT)
-    for cut in cuts.all(part_of(text, base, high)):
-        if base + cut >= end:
-            return base + cut, True
-    return high, high == length
+    cut = cuts.first(part_of(text, base, high), end - base)
+    return (high, high == length) if cut is None else (base + cut, True)
 
 
 def part_of(text: str | Slice | Snapshot, start: int, end: int) -> str:

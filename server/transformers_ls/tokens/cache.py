@@ -52,6 +52,7 @@ class CountCache:
     def __init__(self, characters: int = 8_000_000) -> None:
         self._limit = characters
         self._lock = threading.Lock()
+        self._segments: dict[CutRule, Segments] = {}
         self.clear()
 
     def clear(self) -> None:
@@ -60,7 +61,9 @@ class CountCache:
             self._room = self._limit
             self._texts: OrderedDict[tuple[Counter, str], int] = OrderedDict()
             self._wholes: WeakKeyDictionary[Snapshot, dict[Counter, int]] = WeakKeyDictionary()
-            self._segments: dict[CutRule, Segments] = {}
+            for segments in self._segments.values():
+                segments.forget()
+            self._segments = {}
 
     def count(self, counter: Counter, text: str) -> int:
         """Return the number of tokens of a text."""
@@ -96,8 +99,8 @@ class CountCache:
     def ask(self, counter: Counter, texts: Sequence[str | Slice | Snapshot]) -> Question:
         """Return what must be counted to know the number of tokens of each text."""
         plans = [self._plan(counter, text) for text in texts]
-        missing = list(dict.fromkeys(part for plan in plans for part in plan.missing(counter)))
-        ends = dict.fromkeys(text for plan in plans for text in plan.texts)
+        missing = list(dict.fromkeys([part for plan in plans for part in plan.segments]))
+        ends = dict.fromkeys([text for plan in plans for text in plan.texts])
         with self._lock:
             known = {
                 text: found for text in ends if (found := self._known(counter, text)) is not None

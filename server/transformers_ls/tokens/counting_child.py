@@ -1,8 +1,9 @@
-"""A counting process: `python -m transformers_ls.tokens.counting_child TOKENIZER_JSON ENGINE SPELLING`.
+"""A counting process: `python -m transformers_ls.tokens.counting_child FILE ENGINE SPELLING PIPE`.
 
 It loads one tokenizer, which holds the interpreter's lock for tenths of a second, and answers the
 front's frames. It ends when its standard input does, whatever it is doing then. Short texts are
-counted at once, long ones in threads, so that nobody waits for somebody else's 10 MB.
+counted at once, long ones in threads, so that nobody waits for somebody else's 10 MB. Answers to
+short requests go to the file descriptor PIPE, all others to standard output.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from transformers_ls.tokens.cuts import NO_CUTS
 from transformers_ls.tokens.engines import build_counter, give_back_memory
 from transformers_ls.tokens.frames import (
     RANGE,
+    SHORT,
     Kind,
     frame_bytes,
     read_frames,
@@ -96,7 +98,8 @@ def _answer(counter: Counter, kind: Kind, body: bytes) -> tuple[Kind, list[bytes
 def main(arguments: list[str]) -> int:
     """Load, say so, and answer until the front goes away."""
     requests = os.dup(0)
-    answers = _Answers(os.dup(1))
+    # The front's event loop reads those of short requests itself.
+    answers, short_answers = _Answers(os.dup(1)), _Answers(int(arguments[3]))
     # What libraries print must not mix with the answers.
     os.dup2(2, 1)
     limit_memory()
@@ -128,20 +131,24 @@ def main(arguments: list[str]) -> int:
     # The first text that needs the reference loads it.
     warm = {Kind.COUNT}
 
+    def way(number: int) -> _Answers:
+        return short_answers if number >= SHORT else answers
+
     def answer(number: int, kind: Kind, body: bytes) -> None:
-        answers.say(number, *_answer(counters[0], kind, body))
+        way(number).say(number, *_answer(counters[0], kind, body))
         warm.add(kind)
 
     for frames in read_frames(requests):
         ready.wait()
-        done = []
+        done: dict[_Answers, list[bytes]] = {}
         for number, kind, body in frames:
             if len(body) <= _SHORT.get(kind, -1) and kind in warm:
-                done.append(frame_bytes(number, *_answer(counters[0], kind, body)))
+                frame = frame_bytes(number, *_answer(counters[0], kind, body))
+                done.setdefault(way(number), []).append(frame)
             else:
                 pool.submit(answer, number, kind, body)
-        if done:
-            answers.say_all(done)
+        for pipe, together in done.items():
+            pipe.say_all(together)
     # Threads that still count must not keep it alive.
     os._exit(0)
 

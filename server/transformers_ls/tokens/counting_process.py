@@ -22,6 +22,7 @@ from transformers_ls.tokens.frames import (
     write_some,
 )
 from transformers_ls.tokens.pipeline import SPELLS_BYTES, Pipeline
+from transformers_ls.tokens.short_answers import ShortAnswer, ShortAnswers
 
 __all__ = ["CountingProcess", "ProcessEndedError", "ProcessFailedError", "Request"]
 
@@ -60,10 +61,16 @@ class CountingProcess:
         folder.mkdir(parents=True, exist_ok=True)
         module = "transformers_ls.tokens.counting_child"
         spelling = SPELLS_BYTES if pipeline.spells_bytes else ""
+        # On Windows a pipe can neither be passed on like that nor be waited for by a loop.
+        mine, theirs = (-1, -1) if os.name == "nt" else os.pipe()
         try:
             # -P, and a folder of our own: a `json.py` in the user's project must not be run.
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", module, str(pipeline.path), pipeline.engine, spelling],
+                [
+                    *(sys.executable, "-P", "-m", module),
+                    *(str(pipeline.path), pipeline.engine, spelling, str(theirs)),
+                ],
+                pass_fds=[theirs] if theirs >= 0 else [],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -72,7 +79,13 @@ class CountingProcess:
                 env={**os.environ, "MALLOC_ARENA_MAX": "2", "PYTHONDONTWRITEBYTECODE": "1"},
             )
         except OSError as error:
+            if mine >= 0:
+                os.close(mine)
             raise ProcessEndedError(error.strerror) from error
+        finally:
+            if theirs >= 0:
+                os.close(theirs)
+        self._short = ShortAnswers(mine) if mine >= 0 else None
         # Whoever must not wait then learns that there is no room in it; Windows cannot say so.
         if os.name != "nt":
             os.set_blocking(self._pipe(), False)
@@ -110,26 +123,25 @@ class CountingProcess:
             self._kill()
             raise ProcessFailedError(f"no answer within {seconds:.0f} seconds") from None
 
-    def begin(self, requests: Sequence[Request]) -> list[Future[bytes]]:
-        """Send short requests without waiting for anything; `ask` says how an answer may fail.
+    def begin(self, requests: Sequence[Request]) -> list[ShortAnswer]:
+        """Send short requests without waiting for anything, on an event loop, always the same one.
 
         They go in one piece, and are answered in one: waking a process costs more than to count.
 
         Returns:
             The answers to come; none when somebody else is sending, or the process has ended.
         """
-        if os.name == "nt" or not self._writing.acquire(blocking=False):
+        short = self._short
+        if short is None or short.ended or not self._writing.acquire(blocking=False):
             return []
         left = memoryview(b"")
         try:
-            expected = [self._expect() for _ in requests]
+            expected = [short.expect() for _ in requests]
             frames = [
                 frame_bytes(number, *request)
                 for (number, _), request in zip(expected, requests, strict=True)
             ]
             left = write_some(self._pipe(), memoryview(b"".join(frames)))
-        except ProcessEndedError:
-            return []
         except (OSError, ValueError):
             self._kill()
         finally:

@@ -57,14 +57,15 @@ class CutRule:
         ways = "|".join("".join(_PLACES[place]) for place in self.places)
         return re.compile(f"(?:{ways}){left}{right}" if ways else "(?!)")
 
-    def first(self, text: str) -> int | None:
-        """Return the first cut in a text."""
-        found = self._pattern.search(text)
+    def first(self, text: str, start: int = 0) -> int | None:
+        """Return the first cut in a text from a place on; what is before that is looked at, too."""
+        found = self._pattern.search(text, start)
         return None if found is None else found.start()
 
-    def all(self, text: str) -> Iterator[int]:
-        """Yield every cut in a text, in order."""
-        return (match.start() for match in self._pattern.finditer(text))
+    def all(self, text: str, start: int = 0) -> Iterator[int]:
+        """Yield every cut in a text from a place on, in order; as `first`."""
+        for match in self._pattern.finditer(text, start):
+            yield match.start()
 
     def parts(self, text: str) -> list[str]:
         """Cut a text wherever the rule allows it."""

@@ -17,6 +17,8 @@ from typing import BinaryIO
 
 __all__ = [
     "RANGE",
+    "SHORT",
+    "Frames",
     "Kind",
     "frame_bytes",
     "pack_texts",
@@ -31,6 +33,9 @@ __all__ = [
 
 RANGE = struct.Struct("=QQQ")
 """What stands before the text of a `PIECES` frame: start, end, and how many at most."""
+
+SHORT = 1 << 31
+"""Requests with a number from here on are answered through a pipe of their own (`short_answers`)."""
 
 _HEADER = struct.Struct("=IBQ")
 _SLICE = 262_144
@@ -126,15 +131,23 @@ def write_some(pipe: int, view: memoryview) -> memoryview:
     return view
 
 
-def read_frames(pipe: int) -> Iterator[list[tuple[int, Kind, bytes]]]:
-    """Yield the frames that are there, as many at once as were written, until the pipe ends.
+class Frames:
+    """Puts frames together from what arrives of them."""
 
-    Raises:
-        ValueError: What comes is no frame.
-    """
-    buffer = bytearray()
-    while data := os.read(pipe, _READ):
-        buffer += data
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[tuple[int, Kind, bytes]]:
+        """Return the frames that are complete with this data.
+
+        Raises:
+            ValueError: What comes is no frame.
+        """
+        buffer: bytes | bytearray = data
+        # Whole frames, as a rule: they need not be put together.
+        if self._buffer:
+            self._buffer += data
+            buffer = self._buffer
         frames = []
         start = 0
         while len(buffer) - start >= _HEADER.size:
@@ -144,12 +157,25 @@ def read_frames(pipe: int) -> Iterator[list[tuple[int, Kind, bytes]]]:
             end = start + _HEADER.size + size
             if end > len(buffer):
                 break
-            frames.append(
-                (number, Kind(kind), bytes(memoryview(buffer)[start + _HEADER.size : end]))
-            )
+            body = bytes(memoryview(buffer)[start + _HEADER.size : end])
+            frames.append((number, Kind(kind), body))
             start = end
-        del buffer[:start]
-        if frames:
+        if buffer is data:
+            self._buffer += data[start:]
+        else:
+            del self._buffer[:start]
+        return frames
+
+
+def read_frames(pipe: int) -> Iterator[list[tuple[int, Kind, bytes]]]:
+    """Yield the frames that are there, as many at once as were written, until the pipe ends.
+
+    Raises:
+        ValueError: What comes is no frame.
+    """
+    arriving = Frames()
+    while data := os.read(pipe, _READ):
+        if frames := arriving.feed(data):
             yield frames
 
 

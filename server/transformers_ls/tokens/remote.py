@@ -12,7 +12,6 @@ import sys
 import threading
 from array import array
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future
 from pathlib import Path
 
 from transformers_ls.errors import ModelBrokenError
@@ -26,6 +25,7 @@ from transformers_ls.tokens.counting_process import (
 from transformers_ls.tokens.frames import RANGE, Kind, pack_texts, text_bytes
 from transformers_ls.tokens.pieces import Piece, unpack_pieces
 from transformers_ls.tokens.pipeline import Pipeline
+from transformers_ls.tokens.short_answers import ShortAnswer
 from transformers_ls.tokens.special import SpecialTokens
 
 __all__ = [
@@ -114,7 +114,7 @@ class RemoteCounter:
         body = self._ask(Kind.PIECES, _ranged(text, start, end, most))
         return unpack_pieces(body, self.special_tokens)
 
-    def begin(self, *requests: Request) -> list[Future[bytes]]:
+    def begin(self, *requests: Request) -> list[ShortAnswer]:
         """Begin short work without waiting for anything.
 
         Args:

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
-from weakref import WeakKeyDictionary
+from weakref import WeakSet
 
 from transformers_ls.text.chunks import CHARS, Block, Leaf
 from transformers_ls.text.snapshot import Snapshot
@@ -39,6 +38,24 @@ class Segment:
             (self.leaves[0][self.start :], *self.leaves[1:-1], self.leaves[-1][: self.end])
         )
 
+    def reads_as(self, other: Segment) -> bool:
+        """Tell whether another segment of the same first leaf has the same text."""
+        return (
+            self.end == other.end
+            and self.leaves[:-1] == other.leaves[:-1]
+            and self.leaves[-1].startswith(other.leaves[-1][: other.end])
+        )
+
+
+@dataclass(eq=False, slots=True)
+class _Known:
+    """What is known of a leaf."""
+
+    cut: int
+    """The place of its first cut, -1 when it has none."""
+    segment: Segment | None = None
+    """The latest one that begins in it."""
+
 
 @dataclass(eq=False, slots=True)
 class _Middle:
@@ -59,14 +76,33 @@ class Plan:
     texts: list[str] = field(default_factory=list)
     """The ends of the text, or all of it where it is not cut."""
     segments: list[Segment] = field(default_factory=list)
-    """Segments across blocks that were not counted yet."""
-    middles: list[_Middle] = field(default_factory=list)
-    """Blocks of which the sum is not known yet."""
+    """Those that were not counted yet."""
+    middles: list[tuple[_Middle, int, list[Segment]]] = field(default_factory=list)
+    """Blocks whose sum is not known yet: what is, and which of the segments are left to count."""
 
-    def missing(self, counter: Counter) -> list[Segment]:
-        """Return the segments that must be counted before `result` can be told."""
-        inside = (part for middle in self.middles for part in middle.segments)
-        return [part for part in (*self.segments, *inside) if counter not in part.tokens]
+    def add(self, counter: Counter, segment: Segment) -> None:
+        """Add a segment across blocks."""
+        known = segment.tokens.get(counter)
+        if known is None:
+            self.segments.append(segment)
+        else:
+            self.tokens += known
+
+    def add_middle(self, counter: Counter, middle: _Middle) -> None:
+        """Add the segments of a block."""
+        known = middle.tokens.get(counter)
+        if known is None:
+            known = 0
+            left = []
+            for segment in middle.segments:
+                tokens = segment.tokens.get(counter)
+                if tokens is None:
+                    left.append(segment)
+                else:
+                    known += tokens
+            self.segments += left
+            self.middles.append((middle, known, left))
+        self.tokens += known
 
     def result(self, counter: Counter, ends: Sequence[int]) -> int:
         """Return the count, once the segments are counted; remembers the sums of blocks.
@@ -75,11 +111,9 @@ class Plan:
             counter: Who counted.
             ends: The counts of `texts`.
         """
-        total = self.tokens + sum(ends) + sum(part.tokens[counter] for part in self.segments)
-        for middle in self.middles:
-            middle.tokens[counter] = sum(part.tokens[counter] for part in middle.segments)
-            total += middle.tokens[counter]
-        return total
+        for middle, known, left in self.middles:
+            middle.tokens[counter] = known + sum([part.tokens[counter] for part in left])
+        return self.tokens + sum(ends) + sum([part.tokens[counter] for part in self.segments])
 
 
 class Segments:
@@ -91,13 +125,18 @@ class Segments:
 
     def __init__(self, rule: CutRule) -> None:
         self._rule = rule
-        self._cuts: WeakKeyDictionary[Leaf, int] = WeakKeyDictionary()
-        self._segments: WeakKeyDictionary[Leaf, Segment] = WeakKeyDictionary()
-        self._middles: WeakKeyDictionary[Block[Leaf], _Middle] = WeakKeyDictionary()
+        self._noted: WeakSet[Leaf | Block[Leaf]] = WeakSet()
+        self._forgotten = False
 
     def unknown(self, snapshot: Snapshot) -> int:
         """Return in how many blocks of a snapshot no segments were looked for yet."""
-        return sum(block not in self._middles for block in snapshot.blocks)
+        return sum(self not in block.notes for block in snapshot.blocks)
+
+    def forget(self) -> None:
+        """Take away all that is noted at texts: it would keep the counters for as long as these live."""
+        self._forgotten = True
+        for holder in [*self._noted]:
+            holder.notes.pop(self, None)
 
     def plan(self, counter: Counter, snapshot: Snapshot, start: int, end: int) -> Plan:
         """Return how to count the text between two offsets of a snapshot, as a text of its own."""
@@ -123,18 +162,14 @@ class Segments:
                     before += [leaf.text for leaf in lead]
                 continue
             if since:
-                self._add(plan, counter, self._segment([*since, *lead]))
+                plan.add(counter, self._segment([*since, *lead]))
             else:
                 before += [leaf.text for leaf in lead[:-1]]
-                before.append(lead[-1].text[: self._cuts[lead[-1]]])
+                before.append(lead[-1].text[: self._known(lead[-1]).cut])
                 plan.texts.append("".join(before))
                 before = []
             cuts += 1 + len(middle.segments)
-            known = middle.tokens.get(counter)
-            if known is None:
-                plan.middles.append(middle)
-            else:
-                plan.tokens += known
+            plan.add_middle(counter, middle)
             since = list(run.children[middle.last :])
         if since:
             plan.texts.append(self._tail(since))
@@ -143,46 +178,71 @@ class Segments:
         plan.tokens += cuts * self._rule.correction
         return plan
 
-    def _add(self, plan: Plan, counter: Counter, segment: Segment) -> None:
-        known = segment.tokens.get(counter)
-        if known is None:
-            plan.segments.append(segment)
-        else:
-            plan.tokens += known
-
     def _tail(self, leaves: list[Leaf]) -> str:
-        return leaves[0].text[self._cuts[leaves[0]] :] + "".join([leaf.text for leaf in leaves[1:]])
+        return leaves[0].text[self._known(leaves[0]).cut :] + "".join(
+            [leaf.text for leaf in leaves[1:]]
+        )
 
-    def _cut(self, leaf: Leaf) -> int:
-        """Return the place of a leaf's first cut, -1 when it has none."""
-        cut = self._cuts.get(leaf)
-        if cut is None:
+    def _known(self, leaf: Leaf) -> _Known:
+        """Return what is known of a leaf."""
+        known: _Known | None = leaf.notes.get(self)
+        if known is None:
             found = self._rule.first(leaf.text)
-            cut = self._cuts[leaf] = -1 if found is None else found
-        return cut
+            known = _Known(-1 if found is None else found)
+            self._note(leaf, known)
+        return known
 
     def _middle(self, block: Block[Leaf]) -> _Middle | None:
         """Return what a block knows of itself; None when none of its leaves has a cut."""
-        middle = self._middles.get(block)
-        if middle is None:
-            cut = [number for number, leaf in enumerate(block.children) if self._cut(leaf) >= 0]
-            if not cut:
-                return None
-            segments = [
-                self._segment(block.children[left : right + 1]) for left, right in pairwise(cut)
-            ]
-            middle = self._middles[block] = _Middle(cut[0], cut[-1], segments)
+        middle: _Middle | None = block.notes.get(self)
+        if middle is not None:
+            return middle
+        leaves = block.children
+        first = last = -1
+        before: _Known | None = None
+        segments = []
+        for number, leaf in enumerate(leaves):
+            known = leaf.notes.get(self) or self._known(leaf)
+            if known.cut < 0:
+                continue
+            if before is None:
+                first = number
+            else:
+                segment = before.segment
+                # A key makes one leaf of the block new; the others are followed by the same one.
+                if (
+                    segment is None
+                    or number != last + 1
+                    or len(segment.leaves) != 2
+                    or segment.leaves[1] is not leaf.text
+                ):
+                    segment = self._segment(leaves[last : number + 1])
+                segments.append(segment)
+            last, before = number, known
+        if before is None:
+            return None
+        middle = _Middle(first, last, segments)
+        self._note(block, middle)
         return middle
 
     def _segment(self, leaves: Sequence[Leaf]) -> Segment:
         """Return the segment from the cut of the first leaf to that of the last."""
         texts = tuple([leaf.text for leaf in leaves])
-        segment = self._segments.get(leaves[0])
+        first = self._known(leaves[0])
+        segment = first.segment
         # A leaf of the snapshot before may be followed by another one now.
         if segment is None or segment.leaves != texts:
-            segment = Segment(texts, self._cut(leaves[0]), self._cut(leaves[-1]))
-            self._segments[leaves[0]] = segment
+            new = Segment(texts, first.cut, self._known(leaves[-1]).cut)
+            # Though most edits of that one are behind its cut, where the next segment begins.
+            if segment is not None and new.reads_as(segment):
+                new.tokens = segment.tokens
+            first.segment = segment = new
         return segment
+
+    def _note(self, holder: Leaf | Block[Leaf], what: _Known | _Middle) -> None:
+        if not self._forgotten:
+            self._noted.add(holder)
+            holder.notes[self] = what
 
 
 def _runs(snapshot: Snapshot, start: int, end: int) -> Iterator[Block[Leaf] | str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from transformers_ls.text.regions import cuts
 
@@ -67,3 +70,34 @@ def test_cuts(cut: Callable[[str], Iterator[int]], marked: str) -> None:
 def test_front_matter_is_looked_for_near_the_start_only() -> None:
     text = "---\n\na: " + "x" * cuts.WINDOW + "\n\nb\n---\n\nc\n"
     assert list(cuts.before_blocks(text)) == [5, text.index("b\n"), text.index("c\n")]
+
+
+_MARKUP = (
+    *(
+        "\n",
+        "\n\n",
+        "\n\n",
+        "\r\n",
+        "\r",
+        "\t",
+        "    ",
+        "w",
+        "word ",
+        "é",
+        "# h",
+        "#",
+        "- x",
+        "---",
+    ),
+    *("```", "````", "~~~", "<!--", "-->", "<Script>", "</script>", "<b>", "<?", "?>"),
+)
+
+
+@settings(max_examples=3_000, deadline=None)
+@given(st.lists(st.sampled_from(_MARKUP), max_size=24).map("".join))
+def test_plain_blocks_are_found_as_among_others(text: str) -> None:
+    """The fast search for blocks finds what the one for everything finds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cuts, "_MARKS", (re.compile(r"[\s\S]"),))
+        slow = list(cuts.before_blocks(text))
+    assert list(cuts.before_blocks(text)) == slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import unicodedata
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.texts import NASTY, generated
+from transformers_ls.text.chunks import LEAF_SIZE
 from transformers_ls.text.snapshot import Slice, Snapshot
 from transformers_ls.tokens import cache as cache_module
 from transformers_ls.tokens import engines as engines_module
@@ -131,6 +133,40 @@ def test_a_key_in_a_long_document_counts_little_text(counter: Counter) -> None:
         counts = cache.count_all(watched, parts)
         assert watched.characters < 60_000
         assert counts == counter.count_many([part.text for part in parts])
+
+
+def test_a_key_counts_no_more_than_the_leaf_it_is_in(counter: Counter) -> None:
+    """The segment before it ends with the leaf's first cut, and so it reads as before."""
+    line = "The quick brown fox (jumps) over the lazy dog 42 times;\n"
+    snapshot = Snapshot.of(line * 5_000)
+    cache, watched = CountCache(), Watched(counter)
+    place = len(snapshot) // 2
+    for _ in range(5):
+        snapshot = snapshot.edit(place, place, "x")
+        place += 1
+        cache.count_snapshot(watched, snapshot)
+        watched.characters = 0
+        snapshot = snapshot.edit(place, place, "y")
+        assert cache.count_snapshot(watched, snapshot) == counter.count(snapshot.text)
+        assert 0 < watched.characters < LEAF_SIZE + 2 * len(line)
+
+
+def test_a_cache_that_was_cleared_keeps_no_counter(counter: Counter) -> None:
+    """A counter that nobody has any more ends its process, though the document is still open."""
+    snapshot = Snapshot.of("some plain words\n" * 5_000)
+    cache, watched = CountCache(), Watched(counter)
+    late = cache.ask(watched, [snapshot])
+    tokens = cache.count_snapshot(watched, snapshot)
+    held = weakref.ref(watched)
+    cache.clear()
+    # Who was still counting may find segments after that; they are not kept.
+    assert cache.answer(late, watched.count_many(late.texts)) == [tokens]
+    other = Snapshot.of("more plain words\n" * 5_000)
+    assert cache.count_snapshot(counter, other) == counter.count(other.text)
+    assert cache.count_snapshot(counter, snapshot) == tokens
+    cache.clear()
+    del late, watched
+    assert held() is None
 
 
 def test_a_document_without_cuts_is_counted_whole(qwen3: Counter) -> None:

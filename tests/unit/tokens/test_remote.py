@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import gc
 import os
 import signal
 import subprocess
@@ -19,7 +21,7 @@ import pytest
 from tests.support.texts import NASTY, generated
 from tests.support.tiny_tokenizer import make_tokenizer
 from transformers_ls.errors import ModelBrokenError
-from transformers_ls.tokens import counting_process, tokenizers
+from transformers_ls.tokens import counting_process, short_answers, tokenizers
 from transformers_ls.tokens.counter import Counter
 from transformers_ls.tokens.frames import Kind
 from transformers_ls.tokens.pieces import unpack_pieces
@@ -125,8 +127,11 @@ def test_killed_at_any_moment_it_answers_all_the_same(far: RemoteCounter, tiny: 
     assert far.count_many(texts) == expected
 
 
-@pytest.mark.skipif(os.name == "nt", reason="its pipes cannot say that they are full")
-def test_what_is_begun_never_waits(far: RemoteCounter, tiny: Path) -> None:
+posix = pytest.mark.skipif(os.name == "nt", reason="on Windows nothing is begun")
+
+
+@posix
+async def test_what_is_begun_never_waits(far: RemoteCounter, tiny: Path) -> None:
     """A process that is stopped reads nothing: the pipe fills, and still nobody is held up."""
     near = load_counter(tiny)
     texts = [*generated(300, seed=3)]
@@ -137,27 +142,96 @@ def test_what_is_begun_never_waits(far: RemoteCounter, tiny: Path) -> None:
     begun = [answer for one in answers for answer in one]
     # The last one to begin found no room for all of it; those after it would have had to wait.
     assert 1 < len(begun) < len(answers)
-    assert not any(answer.done() for answer in begun)
     os.kill(far.pid, signal.SIGCONT)
-    for answer in begun:
-        assert counts_of(answer.result(30)) == expected
+    bodies = await asyncio.gather(*[answer.body() for answer in begun])
+    assert [counts_of(body) for body in bodies if body is not None] == [expected] * len(begun)
     assert far.count_many(texts) == expected
     text = "The quick brown fox."
     _, later = far.begin(count_request([text]), pieces_request(text, 4, 9))
-    assert unpack_pieces(later.result(30), far.special_tokens) == near.pieces(text, 4, 9)
+    body = await later.body()
+    assert body is not None
+    assert unpack_pieces(body, far.special_tokens) == near.pieces(text, 4, 9)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="needs signals")
-def test_what_is_begun_fails_when_the_process_ends(far: RemoteCounter) -> None:
+@posix
+async def test_what_is_begun_fails_when_the_process_ends(far: RemoteCounter) -> None:
+    assert far.pid is not None
+    os.kill(far.pid, signal.SIGSTOP)
+    answers = [*far.begin(count_request(["some words"])), *far.begin(count_request(["more"]))]
+    os.kill(far.pid, signal.SIGKILL)
+    assert [await answer.body() for answer in answers] == [None, None]
+    assert not far.begin(count_request(["some words"]))
+    assert await asyncio.to_thread(far.count, "some words") > 0
+    (answer,) = far.begin(count_request(["some words"]))
+    assert await answer.body() is not None
+
+
+@posix
+async def test_what_is_begun_is_given_up_when_it_takes_too_long(
+    far: RemoteCounter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(short_answers, "_SECONDS", 0.05)
     assert far.pid is not None
     os.kill(far.pid, signal.SIGSTOP)
     (answer,) = far.begin(count_request(["some words"]))
-    os.kill(far.pid, signal.SIGKILL)
-    with pytest.raises(counting_process.ProcessEndedError):
-        answer.result(30)
-    assert not far.begin(count_request(["some words"]))
-    assert far.count("some words") > 0
-    assert far.begin(count_request(["some words"]))
+    assert await answer.body() is None
+    os.kill(far.pid, signal.SIGCONT)
+    # The answer that comes late is nobody else's.
+    (answer,) = far.begin(count_request(["a", "b", "c"]))
+    monkeypatch.undo()
+    body = await answer.body()
+    assert body is not None
+    assert len(counts_of(body)) == 3
+
+
+@posix
+async def test_short_and_long_answers_do_not_get_in_each_others_way(
+    far: RemoteCounter, tiny: Path
+) -> None:
+    near = load_counter(tiny)
+    texts = [*generated(200, seed=4)]
+    expected = near.count_many(texts)
+
+    def ask() -> list[list[int]]:
+        return [far.count_many(texts[n:]) for n in range(40)]
+
+    asked = asyncio.get_running_loop().run_in_executor(None, ask)
+    begun = 0
+    while not asked.done():
+        for answer in far.begin(count_request(texts[begun % 190 :])):
+            body = await answer.body()
+            assert body is not None
+            assert counts_of(body) == expected[begun % 190 :]
+            begun += 1
+        # While a thread sends, nothing is begun.
+        await asyncio.sleep(0)
+    assert await asked == [expected[n:] for n in range(40)]
+    assert begun
+
+
+@posix
+def test_a_process_that_ended_leaves_no_pipe_open(tiny: Path) -> None:
+    async def count_and_close() -> None:
+        counter = load_remote_counter(tiny)
+        (answer,) = counter.begin(count_request(["some words"]))
+        assert await answer.body() is not None
+        pid = counter.pid
+        counter.close()
+        assert await asyncio.to_thread(gone, pid)
+        # The loop reads the end; a second counter is never asked on a loop.
+        await asyncio.sleep(0)
+        assert not counter.begin(count_request(["some words"]))
+        load_remote_counter(tiny).close()
+
+    asyncio.run(count_and_close())  # Imports, and what a first loop opens.
+    before = psutil.Process().num_fds()
+    for _ in range(3):
+        asyncio.run(count_and_close())
+    gc.collect()
+    deadline = time.monotonic() + 20
+    while psutil.Process().num_fds() > before and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert psutil.Process().num_fds() <= before
 
 
 def test_a_text_that_ends_the_process_twice_is_an_error(
