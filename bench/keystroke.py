@@ -36,6 +36,8 @@ from transformers_ls.tokens.tokenizers import load_counter, prepare
 URI = "file:///typing.md"
 KEYS = "A key, then 42 more: caf\u00e9s close at 9.\n\n- one\n\n    indented `code` \U0001f642 \u4e2d\u6587!\n"
 WARM_UP = 5
+FURTHER = 0.2
+"""How much of the empty server's time each tokenizer after the first may add: one more process counts."""
 
 
 class Typist:
@@ -150,8 +152,9 @@ def measure(models: dict[str, Counter], size: int, keys: int) -> bool:
     if not last_right:
         print("THE LAST COUNT IS NOT THE REFERENCE'S")
     what = f"a key at {size / 1e6:g} MB with {len(models)} tokenizer(s) against an empty pygls"
-    met = aims.at_most(f"{what}, median", median[0] / median[1], 1.0)
-    met &= aims.at_most(f"{what}, p99", worst[0] / worst[1], 1.0)
+    limit = 1.0 + FURTHER * (len(models) - 1)
+    met = aims.at_most(f"{what}, median", median[0] / median[1], limit)
+    met &= aims.at_most(f"{what}, p99", worst[0] / worst[1], limit)
     return met and not wrong and last_right
 
 

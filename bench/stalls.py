@@ -4,7 +4,8 @@
 
 One real server process over stdio for each kind of document and each size. In it, each callback of
 the event loop is timed: that is what any other message would have had to wait, collecting garbage and
-waiting for the interpreter's lock included. The columns are the longest callback in ms of each step;
+waiting for the interpreter's lock included, but not the time in which it was ready to run and the
+system gave its core to another program (where the system tells that). The columns are the longest callback in ms of each step;
 a short document of the same kind was open before, so nothing is imported any more. Kinds that are read
 piece by piece are measured at 10 MB, too. `--where` tells in which functions the longest ones stood.
 """
@@ -15,6 +16,7 @@ import argparse
 import asyncio
 import gc
 import json
+import os
 import sys
 import tempfile
 import threading
@@ -92,15 +94,27 @@ def stack(frame: FrameType) -> str:
     return " < ".join(f"{Path(f.filename).stem}:{f.lineno}" for f in frames[:7])
 
 
+def clock_without_a_core() -> Callable[[], float]:
+    """Return a clock of the seconds in which this thread was ready to run, and something else ran."""
+    try:
+        # Documentation/scheduler/sched-stats.rst: time running, time waiting to run, time slices.
+        told = os.open(f"/proc/self/task/{threading.get_native_id()}/schedstat", os.O_RDONLY)
+    except OSError:
+        return lambda: 0.0
+    return lambda: int(os.pread(told, 64, 0).split()[1]) / 1e9
+
+
 def serve(log: Path, where: bool) -> None:
     """Be the server, with a clock around each callback of its loop."""
     lines = log.open("a", buffering=1)
+    without_a_core = clock_without_a_core()
     since = [0.0]
     places: dict[float, str] = {}
     handle: Any = asyncio.events.Handle
     run = handle._run
 
     def timed(self: Any) -> None:
+        without = without_a_core()
         start = since[0] = time.perf_counter()
         try:
             run(self)
@@ -108,6 +122,7 @@ def serve(log: Path, where: bool) -> None:
             since[0] = 0.0
             end = time.perf_counter()
             if end - start > TOLD:
+                end = max(start, end - without_a_core() + without)
                 lines.write(json.dumps([start, end, places.pop(start, "")]) + "\n")
 
     def watch(thread: int) -> None:

@@ -182,6 +182,20 @@ async def test_what_is_no_message_is_ignored(client, message):
     assert await client.request("transformers/status", None)
 
 
+async def test_a_notification_with_an_id_is_answered_under_that_id(client):
+    client.open(URI, "text")
+    here = {"start": {"line": 0, "character": 0}, "end": {"line": 0, "character": 0}}
+    for version, change in enumerate(({"text": "other"}, {"text": "an", "range": here}), 2):
+        params = {
+            "textDocument": {"uri": URI, "version": version},
+            "contentChanges": [change],
+        }
+        assert await client.request("textDocument/didChange", params) is None
+    assert client.server.documents.get(URI).snapshot.text == "another"
+    assert await client.request("textDocument/didClose", {"textDocument": {"uri": URI}}) is None
+    assert client.server.documents.get(URI) is None
+
+
 async def test_errors_carry_a_message_and_a_hint_but_no_traceback(client):
     async def fails() -> None:
         raise UsageError("It is off.", "Do this.")

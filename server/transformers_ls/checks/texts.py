@@ -58,9 +58,12 @@ class Scan:
         return bool(self.hidden or self.specials or limited)
 
 
-def scan(text: str, tokenizers: Sequence[Tokenizer], disabled: Collection[str] = ()) -> Scan:
+def scan(
+    snapshot: Snapshot, tokenizers: Sequence[Tokenizer], disabled: Collection[str] = ()
+) -> Scan:
     """Look for what `check_texts` has to look at more closely."""
-    text = text[:_CHARACTERS]
+    # To join a longer text takes as long as to search this much of it.
+    text = snapshot.slice(0, _CHARACTERS)
     specials: set[str] = set()
     if "special-token-in-text" not in disabled:
         for tokenizer in tokenizers:
@@ -142,7 +145,7 @@ def _specials(
         token: [reader for reader in tokenizers if token in reader.counter.special_tokens]
         for token in specials
     }
-    text = snapshot.text[:_CHARACTERS]
+    text = snapshot.slice(0, _CHARACTERS)
     for number, special in enumerate(find_specials(language, text, regions, specials)):
         if number >= _AT_MOST:
             return

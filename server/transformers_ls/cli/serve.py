@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["add_arguments", "run"]
 
+_FULL_COLLECTIONS = 100
+"""After how many collections of the middle generation all objects are looked at; Python says 10."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the transports."""
@@ -67,7 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _create_server() -> TransformersServer:
     # The 50,000 objects of the modules live for ever. To look through all of them for garbage, again
     # and again, would hold up the start while they are made, and whatever is going on later for 20 ms
-    # each time.
+    # each time. What is made later is no garbage in circles, as a rule: a full search, which still
+    # takes 10 ms, ten times as seldom is enough.
     gc.disable()
     try:
         from transformers_ls.lsp.server import create_server
@@ -75,6 +79,7 @@ def _create_server() -> TransformersServer:
         return create_server()
     finally:
         gc.freeze()
+        gc.set_threshold(*gc.get_threshold()[:2], _FULL_COLLECTIONS)
         gc.enable()
 
 

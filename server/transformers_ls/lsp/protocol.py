@@ -84,19 +84,17 @@ class TransformersProtocol(LanguageServerProtocol):
             self._handle_answer(message)
             return
         params = read_params(method, message.get("params"))
-        msg_id = message.get("id", "")
-        if params is None or not isinstance(msg_id, str | int):
+        if params is None or not isinstance(message.get("id", ""), str | int):
             try:
-                structured = super().structure_message(message)
+                params = super().structure_message(message).params
             except JsonRpcException:
                 text = f"The parameters of {method!r} are malformed."
                 self._refuse(message, types.ErrorCodes.InvalidParams, text)
                 return
-            params, msg_id = structured.params, getattr(structured, "id", "")
         # What pygls asks of a message's type by looking at all its attributes, the keys have said.
         context = contextvars.copy_context()
         if "id" in message:
-            context.run(self._handle_request, msg_id, method, params)
+            context.run(self._handle_request, message["id"], method, params)
         else:
             context.run(self._handle_notification, method, params)
 

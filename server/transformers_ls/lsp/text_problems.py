@@ -70,4 +70,4 @@ async def text_problems(
 def _scan(document: Document, tokenizers: list[Tokenizer], disabled: Sequence[str]) -> Scan:
     from transformers_ls.checks.texts import scan
 
-    return scan(document.snapshot.text, tokenizers, disabled)
+    return scan(document.snapshot, tokenizers, disabled)

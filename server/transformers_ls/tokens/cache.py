@@ -61,9 +61,9 @@ class CountCache:
             self._room = self._limit
             self._texts: OrderedDict[tuple[Counter, str], int] = OrderedDict()
             self._wholes: WeakKeyDictionary[Snapshot, dict[Counter, int]] = WeakKeyDictionary()
-            for segments in self._segments.values():
-                segments.forget()
-            self._segments = {}
+            segments, self._segments = self._segments, {}
+        for one in segments.values():
+            one.forget()
 
     def count(self, counter: Counter, text: str) -> int:
         """Return the number of tokens of a text."""
@@ -142,9 +142,10 @@ class CountCache:
             part = text
         if not counter.cuts or part.end - part.start < _LONG:
             return Plan(texts=[part.text])
-        segments = self._segments.get(counter.cuts)
-        if segments is None:
-            segments = self._segments.setdefault(counter.cuts, Segments(counter.cuts))
+        with self._lock:
+            segments = self._segments.get(counter.cuts)
+            if segments is None:
+                segments = self._segments[counter.cuts] = Segments(counter.cuts)
         return segments.plan(counter, part.snapshot, part.start, part.end)
 
     def _known(self, counter: Counter, text: str) -> int | None:

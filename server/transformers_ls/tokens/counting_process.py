@@ -61,9 +61,11 @@ class CountingProcess:
         folder.mkdir(parents=True, exist_ok=True)
         module = "transformers_ls.tokens.counting_child"
         spelling = SPELLS_BYTES if pipeline.spells_bytes else ""
-        # On Windows a pipe can neither be passed on like that nor be waited for by a loop.
-        mine, theirs = (-1, -1) if os.name == "nt" else os.pipe()
+        mine = theirs = -1
         try:
+            # On Windows a pipe can neither be passed on like that nor be waited for by a loop.
+            if os.name != "nt":
+                mine, theirs = os.pipe()
             # -P, and a folder of our own: a `json.py` in the user's project must not be run.
             self._process = subprocess.Popen(
                 [
@@ -102,7 +104,7 @@ class CountingProcess:
         return None if self._ended else self._process.pid
 
     def ask(self, kind: Kind, body: Iterable[bytes]) -> bytes:
-        """Return the answer to a request; blocks.
+        """Return the answer to a request; blocks, and so must not be called on the event loop.
 
         Raises:
             ProcessEndedError: It ended before it answered.
@@ -135,8 +137,9 @@ class CountingProcess:
         if short is None or short.ended or not self._writing.acquire(blocking=False):
             return []
         left = memoryview(b"")
+        expected: list[tuple[int, ShortAnswer]] = []
         try:
-            expected = [short.expect() for _ in requests]
+            expected += [short.expect() for _ in requests]
             frames = [
                 frame_bytes(number, *request)
                 for (number, _), request in zip(expected, requests, strict=True)

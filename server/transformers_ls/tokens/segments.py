@@ -8,6 +8,7 @@ then costs two segments of some thousand characters and one addition for each bl
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from weakref import WeakSet
@@ -125,6 +126,7 @@ class Segments:
 
     def __init__(self, rule: CutRule) -> None:
         self._rule = rule
+        self._lock = threading.Lock()
         self._noted: WeakSet[Leaf | Block[Leaf]] = WeakSet()
         self._forgotten = False
 
@@ -134,9 +136,10 @@ class Segments:
 
     def forget(self) -> None:
         """Take away all that is noted at texts: it would keep the counters for as long as these live."""
-        self._forgotten = True
-        for holder in [*self._noted]:
-            holder.notes.pop(self, None)
+        with self._lock:
+            self._forgotten = True
+            for holder in [*self._noted]:
+                holder.notes.pop(self, None)
 
     def plan(self, counter: Counter, snapshot: Snapshot, start: int, end: int) -> Plan:
         """Return how to count the text between two offsets of a snapshot, as a text of its own."""
@@ -240,9 +243,10 @@ class Segments:
         return segment
 
     def _note(self, holder: Leaf | Block[Leaf], what: _Known | _Middle) -> None:
-        if not self._forgotten:
-            self._noted.add(holder)
-            holder.notes[self] = what
+        with self._lock:
+            if not self._forgotten:
+                self._noted.add(holder)
+                holder.notes[self] = what
 
 
 def _runs(snapshot: Snapshot, start: int, end: int) -> Iterator[Block[Leaf] | str]:

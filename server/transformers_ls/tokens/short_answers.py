@@ -48,8 +48,9 @@ class ShortAnswers:
     def expect(self) -> tuple[int, ShortAnswer]:
         """Return the number for a request, and its answer to come; on the loop, before the end."""
         if self._loop is None:
-            self._loop = asyncio.get_running_loop()
-            self._loop.add_reader(self._pipe, self.read)
+            loop = asyncio.get_running_loop()
+            loop.add_reader(self._pipe, self.read)
+            self._loop = loop
         number = next(self._numbers)
         future = self._waiting[number] = self._loop.create_future()
         return number, ShortAnswer(self, future)
@@ -94,7 +95,7 @@ class ShortAnswer:
         self._future = future
 
     async def body(self) -> bytes | None:
-        """Wait for the answer; None when the process ended, failed, or took too long."""
+        """Wait for the answer, once; None when the process ended, failed, or took too long."""
         future = self._future
         if not future.done():
             # Often it is there already, and the loop need not look for it.

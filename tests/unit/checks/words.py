@@ -60,7 +60,7 @@ def problems(
         snapshot,
         language,
         Regions(find_regions(language, snapshot)),
-        scan(text, tokenizers, disabled),
+        scan(snapshot, tokenizers, disabled),
         tokenizers=tokenizers,
         count=count,
         budget=budget,

@@ -7,6 +7,8 @@ import re
 import unicodedata
 import weakref
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,6 +24,7 @@ from transformers_ls.tokens.cache import CountCache
 from transformers_ls.tokens.counter import Counter
 from transformers_ls.tokens.cut_proof import cut_rule
 from transformers_ls.tokens.cuts import NO_CUTS, PLAIN, CutRule
+from transformers_ls.tokens.segments import Segments
 
 EDITS = 10_000
 _JOINTS = (
@@ -167,6 +170,32 @@ def test_a_cache_that_was_cleared_keeps_no_counter(counter: Counter) -> None:
     cache.clear()
     del late, watched
     assert held() is None
+
+
+def test_a_cache_may_be_cleared_while_others_count(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, snapshot = CountCache(), Snapshot.of("some plain words\n" * 5_000)
+    expected = cache.count_snapshot(counter, snapshot)
+    other = Watched(counter)
+    # Another rule of the same meaning, since there is no such character: its segments are new.
+    other.cuts = replace(counter.cuts, not_left=f"{counter.cuts.not_left}\x01")
+    forget = Segments.forget
+
+    def forget_slowly(segments: Segments) -> None:
+        monkeypatch.undo()
+        with ThreadPoolExecutor() as pool:
+            assert pool.submit(cache.count_snapshot, other, snapshot).result(20) == expected
+        forget(segments)
+
+    monkeypatch.setattr(Segments, "forget", forget_slowly)
+    cache.clear()
+    assert Segments.forget is forget
+    # What that one noted lasts, for it came after.
+    other.characters = 0
+    assert cache.count_snapshot(other, snapshot.edit(0, 0, "")) == expected
+    assert other.characters < len(snapshot) // 2
+    assert cache.count_snapshot(counter, snapshot) == expected
 
 
 def test_a_document_without_cuts_is_counted_whole(qwen3: Counter) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import gc
 import os
 import signal
@@ -232,6 +233,18 @@ def test_a_process_that_ended_leaves_no_pipe_open(tiny: Path) -> None:
     while psutil.Process().num_fds() > before and time.monotonic() < deadline:
         time.sleep(0.02)
     assert psutil.Process().num_fds() <= before
+
+
+@posix
+def test_a_machine_without_free_descriptors_is_told_of(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full() -> tuple[int, int]:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(counting_process.os, "pipe", full)
+    with pytest.raises(ModelBrokenError, match="Too many open files"):
+        load_remote_counter(tiny)
 
 
 def test_a_text_that_ends_the_process_twice_is_an_error(
