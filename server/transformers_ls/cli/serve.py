@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["add_arguments", "run"]
 
-_FULL_COLLECTIONS = 100
-"""After how many collections of the middle generation all objects are looked at; Python says 10."""
+_COLLECTIONS = (700, 5, 200)
+"""As `gc.set_threshold` has it: the middle generation is searched twice as often as Python does it, and
+so in half the time, which is 3 ms; all objects are searched a tenth as often."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +80,7 @@ def _create_server() -> TransformersServer:
         return create_server()
     finally:
         gc.freeze()
-        gc.set_threshold(*gc.get_threshold()[:2], _FULL_COLLECTIONS)
+        gc.set_threshold(*_COLLECTIONS)
         gc.enable()
 
 

@@ -27,6 +27,7 @@ from transformers_ls.lsp.refresh import Refresher
 from transformers_ls.lsp.results import Results
 from transformers_ls.lsp.runs import RunRegistry
 from transformers_ls.lsp.status import StatusReporter
+from transformers_ls.lsp.threads import start_threads
 
 if TYPE_CHECKING:
     from transformers_ls.engines.base import Engine, EngineStatus
@@ -138,6 +139,8 @@ class TransformersServer(LanguageServer):
 
     async def start_session(self) -> None:
         """Read the settings and begin to load what they name; called after `initialized`."""
+        if self._loop is None:
+            start_threads()
         self._loop = asyncio.get_running_loop()
         await self.configuration.register()
         self.load_tokenizers()
