@@ -5,9 +5,9 @@
 Two real server processes over stdio: ours, with one and with three tokenizers, and a pygls server
 that does nothing but keep the text in sync as pygls does by default and answer every hover with null.
 One sample is the time from sending `didChange` and `textDocument/hover` in one piece to the answer of
-the hover; the two servers take turns, key by key, and take turns in being first, since what one does
-leaves the machine's caches and its idle cores to the other. Every count of ours is compared with a count of
-the whole text in this process, the last one of each size with the reference library too.
+the hover; the two servers take turns, key by key, and in being first, since the second one finds the
+machine's caches as the first one left them. Every count of ours is compared with a count of the whole
+text in this process, the last one of each size with the reference library too.
 """
 
 from __future__ import annotations

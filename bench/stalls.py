@@ -5,10 +5,13 @@
 One real server process over stdio for each kind of document and each size. In it, each callback of
 the event loop is timed: that is what any other message would have had to wait, collecting garbage and
 waiting for the interpreter's lock included, but not the time in which it was ready to run and the
-system gave its core to another program (where the system tells that). The columns are the longest callback in ms of each step;
-a short document of the same kind was open before, so nothing is imported any more. Below stand the
-longest times in which a callback itself computed, and those of the whole steps. Kinds that are read
-piece by piece are measured at 10 MB, too. `--where` tells in which functions the longest ones stood.
+system gave its core to another program (where the system tells that). The columns are the longest
+callback in ms of each step; a short document of the same kind was open before, so nothing is imported
+any more. Below stand the longest times in which a callback itself computed, and those of the whole
+steps. Kinds that are read piece by piece are measured at 10 MB, too.
+
+`--where` tells in which functions the longest ones stood. The thread that watches for that takes the
+interpreter's lock itself: the figures are then too high.
 """
 
 from __future__ import annotations

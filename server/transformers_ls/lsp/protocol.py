@@ -84,7 +84,7 @@ class TransformersProtocol(LanguageServerProtocol):
             self._handle_answer(message)
             return
         params = read_params(method, message.get("params"))
-        if params is None or not isinstance(message.get("id", ""), str | int):
+        if params is None:
             try:
                 params = super().structure_message(message).params
             except JsonRpcException:

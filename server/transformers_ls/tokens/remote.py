@@ -122,8 +122,8 @@ class RemoteCounter:
 
         Returns:
             The answers to come, for `counts_of` and `unpack_pieces`; none when it cannot begin at
-            once. They fail when the process ends meanwhile: `count_many` and `pieces` then start
-            another one, and say what is wrong.
+            once. They have no body when the process ends meanwhile: `count_many` and `pieces` then
+            start another one, and say what is wrong.
         """
         process = self._process
         return [] if process is None or self._closed else process.begin(requests)

@@ -3,7 +3,7 @@
 A snapshot shares its leaves and blocks with the one before, but for those that an edit touched. Where
 a rule allows cuts, one is taken in each leaf; the segment between two cuts is counted once and
 remembered at the leaf it begins in, and the sum of the segments inside a block at the block. A key
-then costs two segments of some thousand characters and one addition for each block.
+then costs a segment or two of some thousand characters and one addition for each block.
 """
 
 from __future__ import annotations

@@ -143,8 +143,11 @@ async def test_what_is_begun_never_waits(far: RemoteCounter, tiny: Path) -> None
     begun = [answer for one in answers for answer in one]
     # The last one to begin found no room for all of it; those after it would have had to wait.
     assert 1 < len(begun) < len(answers)
+    waiting = [asyncio.create_task(answer.body()) for answer in begun]
+    await asyncio.sleep(0)
+    assert not any(task.done() for task in waiting)
     os.kill(far.pid, signal.SIGCONT)
-    bodies = await asyncio.gather(*[answer.body() for answer in begun])
+    bodies = await asyncio.gather(*waiting)
     assert [counts_of(body) for body in bodies if body is not None] == [expected] * len(begun)
     assert far.count_many(texts) == expected
     text = "The quick brown fox."
