@@ -13,18 +13,26 @@ from typing import Final
 
 from transformers_ls.chat.conversation import LINE_LANGUAGES
 from transformers_ls.chat.dataset import CountMany, DatasetChecker, LineCheck, is_row
+from transformers_ls.chat.limits import Limits
 from transformers_ls.chat.problems import Problem
 from transformers_ls.chat.sandbox import Sandbox
 from transformers_ls.chat.template import ChatTemplate
 from transformers_ls.chat.window import TokenLimit
+from transformers_ls.text.rows import rows_of
+from transformers_ls.text.snapshot import Snapshot
+from transformers_ls.text.turns import give_way
 
 __all__ = ["ChatChecker", "CheckContext", "CheckProgress"]
 
 _SLICE: Final = 1 << 18
+_TURN: Final = 64
+"""Rows, which take some tenths of a millisecond to name; then others may compute."""
 _FEW_ROWS: Final = 64
 """So many rows are checked where previews render; more get processes of their own."""
 _KEPT_ROWS: Final = 400_000
 _KEPT_CONTEXTS: Final = 4
+_NICE: Final = 5
+"""With a third of the weight of other processes they still get what these leave."""
 _STEPS: Final = 20
 """How often the problems until now are told at most: each time, all of them are put in place."""
 
@@ -65,7 +73,11 @@ class ChatChecker:
         self._known: OrderedDict[CheckContext, OrderedDict[bytes, LineCheck]] = OrderedDict()
 
     async def check(
-        self, language: str, text: str, context: CheckContext, count_many: CountMany | None
+        self,
+        language: str,
+        snapshot: Snapshot,
+        context: CheckContext,
+        count_many: CountMany | None,
     ) -> AsyncGenerator[CheckProgress]:
         """Check a document; yields now and then, the last time when all of it is checked.
 
@@ -73,20 +85,22 @@ class ChatChecker:
 
         Args:
             language: As `find_conversations` takes it.
-            text: The document.
+            snapshot: The document.
             context: What it is checked against.
             count_many: Counts tokens, for `context.limit`; called in threads.
         """
         by_line = language.lower() in LINE_LANGUAGES
         known = self._known_in(context)
-        rows, keys, new = await asyncio.to_thread(_rows, text, language, known, by_line=by_line)
+        rows, keys, new = await asyncio.to_thread(_rows, snapshot, language, known)
         checker = DatasetChecker(
             context.template,
             context.specials,
             count_many,
             limit=context.limit if count_many else None,
             language="json" if by_line else language,
-            processes=max(1, (os.cpu_count() or 1) // 2),  # The user is typing meanwhile.
+            # The user is typing meanwhile.
+            processes=max(1, (os.cpu_count() or 1) // 2),
+            limits=Limits(nice=_NICE),
             repairs=True,
             sandbox=self._sandbox if len(new) <= _FEW_ROWS else None,
         )
@@ -116,14 +130,18 @@ class ChatChecker:
 
 
 def _rows(
-    text: str, language: str, known: Container[bytes], *, by_line: bool
+    snapshot: Snapshot, language: str, known: Container[bytes]
 ) -> tuple[list[str], list[bytes], list[int]]:
     """Return the rows of a document, a name for each, and the numbers of those not known yet.
 
     It is a name for their contents: the rows of a large dataset are not kept.
     """
-    rows = text.split("\n") if by_line else [text]
-    keys = [_key(row, language) for row in rows]
+    rows = [*rows_of(snapshot)] if language.lower() in LINE_LANGUAGES else [snapshot.text]
+    keys = []
+    for number, row in enumerate(rows):
+        if number % _TURN == 0:
+            give_way()
+        keys.append(_key(row, language))
     return rows, keys, [n for n, key in enumerate(keys) if key not in known and is_row(rows[n])]
 
 
@@ -141,7 +159,9 @@ def _placed(
     """Return the problems of all rows, at their places in the document."""
     found: list[Problem] = []
     start = 0
-    for row, key in zip(rows, keys, strict=True):
+    for number, (row, key) in enumerate(zip(rows, keys, strict=True)):
+        if number % _TURN == 0:
+            give_way()
         if (check := known.get(key)) is not None:
             found += [problem.shifted(start) for problem in check.problems]
         start += len(row) + 1

@@ -25,6 +25,7 @@ from transformers_ls.chat.sandbox import RenderRequest, Sandbox, Study
 from transformers_ls.chat.template import ChatTemplate
 from transformers_ls.chat.window import TokenLimit, too_long
 from transformers_ls.errors import TemplateError
+from transformers_ls.text.turns import give_way
 
 __all__ = ["CountMany", "DatasetChecker", "LineCheck", "is_row"]
 
@@ -155,6 +156,7 @@ class DatasetChecker:
     def _read(self, batch: Sequence[tuple[int, str]]) -> list[_Row]:
         rows = []
         for number, line in batch:
+            give_way()
             row = self._row(number, line)
             row.requests = [
                 conversation_request(self._template, chat, add_generation_prompt=False)
@@ -194,6 +196,7 @@ class DatasetChecker:
         """Return the problems of each chat of each row."""
         found = []
         for row, lengths in zip(rows, tokens, strict=True):
+            give_way()
             problems = self._problems(row)
             if row.plain and (any(problems) or any(map(self._is_over, lengths))):
                 row.chats, row.plain = find_conversations(self._language, row.line), False

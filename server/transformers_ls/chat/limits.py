@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +20,14 @@ class Limits:
 
     `seconds` is time on the wall, `cpu_seconds` time on the processor (not on Windows).
     `memory_bytes` counts on top of what the process needs anyway; the kernel holds it on Linux
-    only.
+    only. `nice` is how far the process stands back for others, as Unix has it (not on Windows).
     """
 
     seconds: float = 2.0
     cpu_seconds: float = 2.0
     memory_bytes: int = 512 * 2**20
     output_chars: int = 20_000_000
+    nice: int = 0
 
 
 def enter_jail(limits: Limits) -> None:
@@ -37,6 +39,7 @@ def enter_jail(limits: Limits) -> None:
         return
     import resource
 
+    os.nice(limits.nice)
     ceilings = {
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_FSIZE: 0,

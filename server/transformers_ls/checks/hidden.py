@@ -12,6 +12,9 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from transformers_ls.text.leaf_notes import Look, noted_in
+from transformers_ls.text.snapshot import Snapshot
+
 __all__ = ["Hidden", "find_hidden", "hidden_message"]
 
 _HIDDEN = (
@@ -20,9 +23,9 @@ _HIDDEN = (
     "\U000e0000-\U000e007f\U000e0100-\U000e01ef"
 )
 _BLANKS = "\u00a0\u2007\u202f"
-_RUN = re.compile(f"[{_HIDDEN}]+|[{_BLANKS}]{{2,}}")
-_WINDOW = 16_384
-"""How much is searched in one go: the regular expression keeps other threads from running."""
+_RUN = re.compile(f"[{_HIDDEN}]+|[{_BLANKS}]+")
+_LINE = 1_000
+"""How much of a line, on each side, tells how it is read."""
 
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff]")
 # Arabic, Syriac, Thaana, N'Ko; Indic scripts; Tibetan to Mongolian; Arabic forms; later Indic ones.
@@ -59,36 +62,47 @@ class Hidden:
         return self.text[0] in _BLANKS
 
 
-def find_hidden(text: str) -> Iterator[Hidden]:
+def find_hidden(snapshot: Snapshot) -> Iterator[Hidden]:
     """Yield the runs of hidden characters of a text, in order."""
-    if text.isascii() and text.isprintable():
-        return
-    done = 0
-    for low in range(0, len(text), _WINDOW):
-        for match in _RUN.finditer(text, max(low, done), low + _WINDOW):
-            if match.start() < done:
+    start, run = 0, ""
+    for noted in noted_in(snapshot, _RUNS):
+        for first, part in noted.found:
+            # A run may go on in the next leaf.
+            if run and start + len(run) == noted.start + first and _alike(run, part):
+                run += part
                 continue
-            # A run may go on behind the window.
-            whole = _RUN.match(text, match.start()) or match
-            done = whole.end()
-            found = _judge(text, *whole.span())
-            if found is not None:
-                yield found
+            yield from _judge(snapshot, start, run)
+            start, run = noted.start + first, part
+    yield from _judge(snapshot, start, run)
 
 
-def _judge(text: str, start: int, end: int) -> Hidden | None:
-    run = text[start:end]
-    if start == 0 and run[0] == "\ufeff":
+def _runs(text: str) -> list[tuple[int, str]]:
+    return [(match.start(), match[0]) for match in _RUN.finditer(text)]
+
+
+_RUNS = Look("hidden characters", _runs)
+
+
+def _alike(run: str, other: str) -> bool:
+    return (run[0] in _BLANKS) == (other[0] in _BLANKS)
+
+
+def _judge(snapshot: Snapshot, start: int, run: str) -> Iterator[Hidden]:
+    """Yield what is found to be wrong with a run; nothing for one that writing needs."""
+    end = start + len(run)
+    if start == 0 and run.startswith("\ufeff"):
         # The mark that says how a file is encoded.
         start, run = 1, run[1:]
-    before, after = text[start - 1 : start] if start else "", text[end : end + 1]
-    if not run or run[0] in _BLANKS:
-        return Hidden(start, end, run, "information") if run else None
-    if _is_legitimate(run, before, after):
-        return None
-    if all(char in _DIRECTION for char in run) and _in_right_to_left_line(text, start, end):
-        return None
-    return Hidden(start, end, run, "warning" if _deceives(run) else "information")
+    before, after = snapshot.slice(start - 1, start), snapshot.slice(end, end + 1)
+    if run and run[0] in _BLANKS:
+        if len(run) > 1:
+            yield Hidden(start, end, run, "information")
+        return
+    if not run or _is_legitimate(run, before, after):
+        return
+    if all(char in _DIRECTION for char in run) and _in_right_to_left_line(snapshot, start, end):
+        return
+    yield Hidden(start, end, run, "warning" if _deceives(run) else "information")
 
 
 def _is_legitimate(run: str, before: str, after: str) -> bool:
@@ -125,10 +139,10 @@ def _may_choose(selector: str, before: str) -> bool:
     return selector < "\U000e0100" or _IDEOGRAPH.match(before) is not None
 
 
-def _in_right_to_left_line(text: str, start: int, end: int) -> bool:
-    low = max(text.rfind("\n", 0, start) + 1, start - 1000)
-    high = text.find("\n", end, end + 1000)
-    return _RIGHT_TO_LEFT.search(text, low, high if high >= 0 else end + 1000) is not None
+def _in_right_to_left_line(snapshot: Snapshot, start: int, end: int) -> bool:
+    before = snapshot.slice(start - _LINE, start).rpartition("\n")[2]
+    after = snapshot.slice(end, end + _LINE).partition("\n")[0]
+    return _RIGHT_TO_LEFT.search(before + after) is not None
 
 
 def _deceives(run: str) -> bool:

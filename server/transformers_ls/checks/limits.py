@@ -8,16 +8,21 @@ from dataclasses import dataclass
 
 from transformers_ls.chat.problems import Problem
 from transformers_ls.checks.scope import JINJA, PROSE
+from transformers_ls.checks.words import Words
 from transformers_ls.text.regions import Region, Regions
+from transformers_ls.text.snapshot import Position, PositionEncoding, Snapshot
 
-__all__ = ["Limit", "Limits", "find_limits"]
+__all__ = ["LIMIT_KEY", "Limit", "Limits", "find_limits"]
 
-_KEY = "max-tokens"
+LIMIT_KEY = "max-tokens"
+"""What stands before such a number."""
 _HEAD_LINES = 10
 """A comment in the first lines is for the whole file."""
 _FRONT_MATTER = 8_192
 _LONGEST = 65_536
 """How long a string may be that a comment is found to stand before."""
+
+_LONGEST_LINE = 500
 
 _VALUE = r"max-tokens[ \t]*[:=][ \t]*(?P<value>[^\r\n]*?)[ \t]*"
 _COMMENT = re.compile(
@@ -25,6 +30,7 @@ _COMMENT = re.compile(
     r"(?:-->|-?#\}|\*/\}?)?[ \t]*$"
 )
 _ENTRY = re.compile(rf"{_VALUE}(?:#.*)?$")
+_KEY = re.compile(re.escape(LIMIT_KEY))
 _NUMBER = re.compile(r"\d[\d_,]*\Z")
 _FENCES = ("---", "+++")
 
@@ -50,7 +56,7 @@ class Limits:
     problems: tuple[Problem, ...]
 
 
-def find_limits(language: str, text: str, regions: Regions) -> Limits:
+def find_limits(language: str, snapshot: Snapshot, regions: Regions, words: Words) -> Limits:
     """Return the limits that a document sets for itself and for its parts.
 
     In front matter, or in a comment that stands alone in one of the first ten lines, it is for the
@@ -59,9 +65,8 @@ def find_limits(language: str, text: str, regions: Regions) -> Limits:
     document: Limit | None = None
     parts: list[tuple[Region, Limit]] = []
     problems: list[Problem] = []
-    front = _front_matter_end(language, text)
-    for start, line in _lines(text):
-        number = text.count("\n", 0, start) + 1
+    front = _front_matter_end(language, snapshot.slice(0, _FRONT_MATTER))
+    for number, start, line in _lines(snapshot, words):
         match = _ENTRY.match(line) if start < front else _COMMENT.match(line)
         if match is None or (start >= front and _is_heading(language, match, regions, start)):
             continue
@@ -70,21 +75,29 @@ def find_limits(language: str, text: str, regions: Regions) -> Limits:
             problems.append(found)
         elif start < front or _is_for_document(language, regions, start, number):
             document = document or found
-        elif (region := _region_of(text, regions, start + len(line))) is not None:
+        elif (region := _region_of(snapshot, regions, number, start + len(line))) is not None:
             parts.append((region, found))
     return Limits(document, tuple(parts), tuple(problems))
 
 
-def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the lines that name the key, with their offsets."""
-    at = text.find(_KEY)
-    while at >= 0:
-        start = text.rfind("\n", 0, at) + 1
-        end = text.find("\n", at)
-        end = len(text) if end < 0 else end
-        if end - start < 500:
-            yield start, text[start:end].rstrip("\r")
-        at = text.find(_KEY, end)
+def _lines(snapshot: Snapshot, words: Words) -> Iterator[tuple[int, int, str]]:
+    """Yield the lines that name the key, with their numbers, from 1 on, and their offsets."""
+    done = 0
+    for low, high in words.places(LIMIT_KEY):
+        for match in _KEY.finditer(snapshot.slice(low, high + len(LIMIT_KEY) - 1)):
+            offset = low + match.start()
+            place = snapshot.position_at(offset, PositionEncoding.UTF32)
+            if place.line < done:
+                continue
+            done = place.line + 1
+            start, end = offset - place.character, _end_of(snapshot, place.line)
+            if end - start < _LONGEST_LINE:
+                yield done, start, snapshot.slice(start, end)
+
+
+def _end_of(snapshot: Snapshot, line: int) -> int:
+    """Return where a line ends; `line` counts from 0."""
+    return snapshot.offset_at(Position(line, len(snapshot)), PositionEncoding.UTF32)
 
 
 def _front_matter_end(language: str, text: str) -> int:
@@ -92,7 +105,7 @@ def _front_matter_end(language: str, text: str) -> int:
     fence = text[:3]
     if fence not in _FENCES or not (language in PROSE or language in JINJA):
         return 0
-    return max(0, text.find(f"\n{fence}", 3, _FRONT_MATTER))
+    return max(0, text.find(f"\n{fence}", 3))
 
 
 def _is_heading(language: str, match: re.Match[str], regions: Regions, start: int) -> bool:
@@ -132,11 +145,10 @@ def _is_for_document(language: str, regions: Regions, start: int, line: int) -> 
     return len(sections) <= 1
 
 
-def _region_of(text: str, regions: Regions, end: int) -> Region | None:
+def _region_of(snapshot: Snapshot, regions: Regions, line: int, end: int) -> Region | None:
     """Return the region that a comment stands in, or the one that starts in the line after it."""
     inside = regions.at(end)
-    following = text.find("\n", end + 1)
-    line_end = len(text) if following < 0 else following
+    line_end = _end_of(snapshot, line)  # That of the next one: `line` counts from 1.
     # The anchor of a string is its end.
     for region in regions.between(end, line_end + _LONGEST):
         if end < region.start <= line_end:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-__all__ = ["JINJA", "PROSE", "TEXT_KINDS", "in_code_span", "is_raw_prompt"]
+__all__ = ["JINJA", "PROSE", "TAGS", "TEXT_KINDS", "in_code_span", "is_raw_prompt", "is_template"]
 
 PROSE = frozenset(
     {"markdown", "ipythongfm", "mdx", "quarto", "rmd", "plaintext", "text", "prompty"}
@@ -21,10 +21,18 @@ TEXT_KINDS = frozenset({"string", "value"})
 """Kinds of regions that are texts of their own in data and code; docstrings are for people, and
 messages are looked at with their chat."""
 
+TAGS = ("{%", "{{")
+"""What begins a tag of a template."""
+
 _TEMPLATE = re.compile(r"\{%|\{\{.*?\}\}")
 _CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)", re.DOTALL)
 _PARAGRAPH = 4_000
 """How far a code span may lie around a place; longer ones are not looked for."""
+
+
+def is_template(text: str) -> bool:
+    """Tell whether there are tags of a template in a text."""
+    return _TEMPLATE.search(text) is not None
 
 
 def is_raw_prompt(text: str, specials: Collection[str]) -> bool:
@@ -33,7 +41,7 @@ def is_raw_prompt(text: str, specials: Collection[str]) -> bool:
     They are in one that is itself a template, in one that begins with a special token (a prompt
     that was rendered already), and in one that is nothing but special tokens (their name).
     """
-    if _TEMPLATE.search(text):
+    if is_template(text):
         return True
     start = text.lstrip()[:256]
     return any(start.startswith(token) for token in specials if token)

@@ -9,16 +9,22 @@ from transformers_ls.chat.attribution import special_spans
 from transformers_ls.checks.scope import (
     JINJA,
     PROSE,
+    TAGS,
     TEXT_KINDS,
     in_code_span,
     is_raw_prompt,
+    is_template,
 )
+from transformers_ls.checks.words import Words
 from transformers_ls.text.regions import Region, Regions
+from transformers_ls.text.snapshot import Snapshot
 
-__all__ = ["Special", "find_specials", "present", "stands_in"]
+__all__ = ["Special", "find_specials"]
 
-_STEP = 1 << 16
-"""Code points, which take some tenths of a millisecond to search."""
+_HEAD = 4_096
+"""Whoever writes more blanks than that before a prompt will see it reported."""
+_AROUND = 4_000
+"""Code points on each side of a token that tell whether it stands in code."""
 
 _QUOTING = frozenset({"fence", "front-matter"})
 """Regions of Markdown that show text instead of saying it."""
@@ -37,22 +43,8 @@ class Special:
     """Whether it stands in a string of a program, where it may well be meant."""
 
 
-def present(text: str, specials: Collection[str]) -> frozenset[str]:
-    """Return those special tokens that stand in a text; quick for the many texts without any."""
-    # Most vocabularies spell hundreds of them alike: `<|…|>`, `<unused7>`.
-    starts = {token[:2] for token in specials if token}
-    alive = {start for start in starts if stands_in(text, start)}
-    return frozenset(token for token in specials if token[:2] in alive and stands_in(text, token))
-
-
-def stands_in(text: str, word: str) -> bool:
-    """Tell whether a word stands in a text, as `in` does, but let other threads in between."""
-    more = _STEP + len(word) - 1
-    return any(text.find(word, at, at + more) >= 0 for at in range(0, max(1, len(text)), _STEP))
-
-
 def find_specials(
-    language: str, text: str, regions: Regions, specials: Collection[str]
+    language: str, snapshot: Snapshot, regions: Regions, words: Words, specials: Collection[str]
 ) -> Iterator[Special]:
     """Yield the special tokens that stand in texts of a document as if they were text.
 
@@ -62,25 +54,55 @@ def find_specials(
 
     Args:
         language: The document's language.
-        text: The document.
+        snapshot: The document.
         regions: Its regions.
-        specials: The special tokens to look for, as `present` found them.
+        words: Where they stand, roughly, and what begins a tag of a template.
+        specials: The special tokens to look for.
     """
-    if not specials or language in JINJA:
+    wanted = frozenset(specials) & words.found
+    if not wanted or language in JINJA:
         return
     prose = language in PROSE
-    if prose and is_raw_prompt(text, specials):
+    if prose and _is_raw(snapshot, words, wanted):
         return
-    for start, end in special_spans(text, specials):
+    for start, token in _tokens(snapshot, words, wanted):
         region = regions.at(start)
         if prose:
             if region is not None and (region.kind in _QUOTING or region.kind == "message"):
                 continue
-            if language not in ("plaintext", "text") and in_code_span(text, start):
+            if language not in ("plaintext", "text") and _in_code(snapshot, start):
                 continue
         elif not _is_text(region, specials):
             continue
-        yield Special(start, end, text[start:end], language in _PROGRAMS)
+        yield Special(start, start + len(token), token, language in _PROGRAMS)
+
+
+def _tokens(
+    snapshot: Snapshot, words: Words, specials: frozenset[str]
+) -> Iterator[tuple[int, str]]:
+    """Yield where special tokens stand in a document, as a tokenizer finds them."""
+    reach = max(map(len, specials)) - 1
+    done = 0
+    for start, end in words.places(*specials):
+        start = max(start, done)
+        text = snapshot.slice(start, end + reach)
+        for first, last in special_spans(text, specials):
+            if start + first < end:
+                done = start + last
+                yield start + first, text[first:last]
+
+
+def _is_raw(snapshot: Snapshot, words: Words, specials: frozenset[str]) -> bool:
+    """Tell whether special tokens are meant in a document that is one text."""
+    if is_raw_prompt(snapshot.slice(0, _HEAD), specials):
+        return True
+    tags = (snapshot.slice(start, end + _AROUND) for start, end in words.places(*TAGS))
+    return any(map(is_template, tags))
+
+
+def _in_code(snapshot: Snapshot, offset: int) -> bool:
+    start = max(0, offset - _AROUND)
+    return in_code_span(snapshot.slice(start, offset + _AROUND), offset - start)
 
 
 def _is_text(region: Region | None, specials: Collection[str]) -> bool:

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from transformers_ls.chat.problems import Edit, Fix, Problem
 from transformers_ls.checks.budget import Allowance, allowance, check_budget, units
 from transformers_ls.checks.hidden import Hidden, find_hidden, hidden_message
-from transformers_ls.checks.limits import find_limits
-from transformers_ls.checks.specials import find_specials, present, stands_in
+from transformers_ls.checks.limits import LIMIT_KEY, find_limits
+from transformers_ls.checks.scope import TAGS
+from transformers_ls.checks.specials import find_specials
+from transformers_ls.checks.words import Words, words_in
 from transformers_ls.text.regions import Regions
 from transformers_ls.text.snapshot import Slice, Snapshot
 from transformers_ls.tokens.counter import Counter
 
 __all__ = ["Budget", "Scan", "Tokenizer", "check_texts", "scan"]
 
-_CHARACTERS = 2_000_000
-"""How much of a document is searched; what is behind that is counted all the same."""
 _AT_MOST = 100
 """How many problems of one kind are told: who has more will look for the cause, not at each."""
 _JSON = frozenset({"json", "jsonc", "json5", "jsonl", "jsonlines", "ndjson"})
@@ -49,12 +49,14 @@ class Scan:
     """What a quick look at a text found; most have nothing, and their regions are not needed."""
 
     hidden: tuple[Hidden, ...]
+    words: Words
+    """Where words stand that something is said about: special tokens, and keys of budgets."""
     specials: frozenset[str]
-    limits_itself: bool
+    """The special tokens among them."""
 
     def needs_regions(self, budget: Budget) -> bool:
         """Tell whether the regions of the document have to be known."""
-        limited = self.limits_itself or budget.max_tokens or budget.reserved_output
+        limited = LIMIT_KEY in self.words.found or budget.max_tokens or budget.reserved_output
         return bool(self.hidden or self.specials or limited)
 
 
@@ -62,14 +64,12 @@ def scan(
     snapshot: Snapshot, tokenizers: Sequence[Tokenizer], disabled: Collection[str] = ()
 ) -> Scan:
     """Look for what `check_texts` has to look at more closely."""
-    # To join a longer text takes as long as to search this much of it.
-    text = snapshot.slice(0, _CHARACTERS)
-    specials: set[str] = set()
+    specials: frozenset[str] = frozenset()
     if "special-token-in-text" not in disabled:
-        for tokenizer in tokenizers:
-            specials |= present(text, tokenizer.counter.special_tokens)
-    hidden = find_hidden(text) if "hidden-character" not in disabled else iter(())
-    return Scan(tuple(hidden), frozenset(specials), stands_in(text, "max-tokens"))
+        specials = specials.union(*(each.counter.special_tokens for each in tokenizers))
+    words = words_in(snapshot, (*specials, *TAGS, LIMIT_KEY))
+    hidden = find_hidden(snapshot) if "hidden-character" not in disabled else iter(())
+    return Scan(tuple(hidden), words, specials & words.found)
 
 
 def check_texts(
@@ -99,8 +99,10 @@ def check_texts(
     """
     problems: list[Problem] = []
     if tokenizers:
-        problems += _budgets(snapshot, language, regions, tokenizers[0], count, budget, chats)
-    problems += _specials(snapshot, language, regions, found.specials, tokenizers)
+        problems += _budgets(
+            snapshot, language, regions, found.words, tokenizers[0], count, budget, chats
+        )
+    problems += _specials(snapshot, language, regions, found, tokenizers)
     problems += _hidden(language, snapshot, regions, found.hidden, tokenizers)
     wanted = [problem for problem in problems if problem.code not in disabled]
     return sorted(wanted, key=lambda problem: (problem.start, problem.end))
@@ -110,12 +112,13 @@ def _budgets(
     snapshot: Snapshot,
     language: str,
     regions: Regions,
+    words: Words,
     primary: Tokenizer,
     count: Callable[[Sequence[str | Slice | Snapshot]], Sequence[int]],
     budget: Budget,
     chats: Sequence[tuple[int, int]],
 ) -> Iterator[Problem]:
-    limits = find_limits(language, snapshot.text, regions)
+    limits = find_limits(language, snapshot, regions, words)
     yield from limits.problems
     allowed = allowance(limits.document, budget.max_tokens, budget.reserved_output, budget.window)
     if isinstance(allowed, Problem):
@@ -138,15 +141,15 @@ def _specials(
     snapshot: Snapshot,
     language: str,
     regions: Regions,
-    specials: frozenset[str],
+    scan: Scan,
     tokenizers: Sequence[Tokenizer],
 ) -> Iterator[Problem]:
     readers = {
         token: [reader for reader in tokenizers if token in reader.counter.special_tokens]
-        for token in specials
+        for token in scan.specials
     }
-    text = snapshot.slice(0, _CHARACTERS)
-    for number, special in enumerate(find_specials(language, text, regions, specials)):
+    specials = find_specials(language, snapshot, regions, scan.words, scan.specials)
+    for number, special in enumerate(specials):
         if number >= _AT_MOST:
             return
         first = readers[special.token][0]

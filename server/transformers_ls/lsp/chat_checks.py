@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field, replace
-from itertools import count
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from transformers_ls.chat.checking import (
@@ -14,17 +14,18 @@ from transformers_ls.chat.checking import (
     CheckContext,
     CheckProgress,
 )
-from transformers_ls.chat.conversation import LINE_LANGUAGES, find_conversations
+from transformers_ls.chat.conversation import LINE_LANGUAGES, Conversation, find_conversations
 from transformers_ls.chat.documents import no_generation_tags, template_differs
 from transformers_ls.chat.problems import Problem
 from transformers_ls.chat.sandbox import Sandbox
 from transformers_ls.chat.template import ChatTemplate
 from transformers_ls.chat.window import window_limit
 from transformers_ls.lsp.analysis import language_of
-from transformers_ls.lsp.documents import text_of
 from transformers_ls.lsp.progress import work_done
 from transformers_ls.lsp.template_choice import base_of
 from transformers_ls.text.document import Document
+from transformers_ls.text.rows import rows_of
+from transformers_ls.text.snapshot import Snapshot
 from transformers_ls.tokens.window import chosen_window
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class ChatChecks:
         self, document: Document, model: str, template: ChatTemplate
     ) -> AsyncGenerator[CheckProgress]:
         """Check a document, with lengths once the tokenizer is there; see `ChatChecker.check`."""
-        language, text = language_of(document), await text_of(document)
+        language, snapshot = language_of(document), document.snapshot
         settings = self._server.configuration.for_uri(document.uri)
         entry = self._server.tokenizers.get(model)
         counter = entry.counter
@@ -133,8 +134,8 @@ class ChatChecks:
             model if counter else "",
         )
         count_many = counter.count_many if counter else None
-        whole = await _of_the_whole(language, text, model, template)
-        checks = self._checker.check(language, text, context, count_many)
+        whole = await _of_the_whole(language, snapshot, model, template)
+        checks = self._checker.check(language, snapshot, context, count_many)
         async with aclosing(checks):
             async for progress in checks:
                 problems = sorted((*whole, *progress.problems), key=lambda p: (p.start, p.end))
@@ -173,13 +174,10 @@ class ChatChecks:
 
 
 async def _of_the_whole(
-    language: str, text: str, model: str, template: ChatTemplate
+    language: str, snapshot: Snapshot, model: str, template: ChatTemplate
 ) -> list[Problem]:
     """Return the problems that are told once for a document."""
-    if language in LINE_LANGUAGES:
-        # Its beginning tells what a dataset is for.
-        text = _first_rows(text)
-    conversations = await asyncio.to_thread(find_conversations, language, text)
+    conversations = await asyncio.to_thread(_first_chats, language, snapshot)
     found = no_generation_tags(conversations, template)
     base = await asyncio.to_thread(base_of, model)
     if base is not None:
@@ -187,10 +185,8 @@ async def _of_the_whole(
     return found
 
 
-def _first_rows(text: str) -> str:
-    end = -1
-    for _ in range(_FIRST_ROWS):
-        end = text.find("\n", end + 1)
-        if end < 0:
-            return text
-    return text[:end]
+def _first_chats(language: str, snapshot: Snapshot) -> list[Conversation]:
+    """Return the chats of a document; of a dataset, the first ones tell what it is for."""
+    if language not in LINE_LANGUAGES:
+        return find_conversations(language, snapshot.text)
+    return find_conversations(language, "\n".join(islice(rows_of(snapshot), _FIRST_ROWS)))

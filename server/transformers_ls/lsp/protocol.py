@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError as FutureCancelledError
 from concurrent.futures import Future
@@ -53,6 +54,8 @@ class TransformersProtocol(LanguageServerProtocol):
     def __init__(self, server: Any, converter: Any) -> None:
         self.documents = DocumentStore()
         self._initialized = False
+        self.last_message = 0.0
+        """When the last message came, by `time.monotonic`."""
         super().__init__(server, converter)
 
     # Messages in
@@ -71,6 +74,7 @@ class TransformersProtocol(LanguageServerProtocol):
 
     def handle_message(self, message: Any) -> None:
         """Dispatch one message; a broken one is answered when it can be."""
+        self.last_message = time.monotonic()
         if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
             self._refuse(
                 message, types.ErrorCodes.InvalidRequest, "This is no JSON-RPC 2.0 message."

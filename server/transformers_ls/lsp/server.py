@@ -20,6 +20,7 @@ from transformers_ls.errors import UsageError, describe
 from transformers_ls.lsp import features
 from transformers_ls.lsp.analysis import Analyses
 from transformers_ls.lsp.configuration import Configuration
+from transformers_ls.lsp.garbage import IdleCollector
 from transformers_ls.lsp.highlights import Highlights
 from transformers_ls.lsp.protocol import TransformersProtocol
 from transformers_ls.lsp.publisher import Publisher
@@ -77,6 +78,7 @@ class TransformersServer(LanguageServer):
         self.status = StatusReporter(self)
         self.highlights = Highlights()
         self.results = Results()
+        self._garbage = IdleCollector(lambda: self.protocol.last_message)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._shown: set[str] = set()
 
@@ -141,6 +143,7 @@ class TransformersServer(LanguageServer):
         """Read the settings and begin to load what they name; called after `initialized`."""
         if self._loop is None:
             start_threads()
+            self._garbage.start()
         self._loop = asyncio.get_running_loop()
         await self.configuration.register()
         self.load_tokenizers()
@@ -149,6 +152,7 @@ class TransformersServer(LanguageServer):
     async def end_runs(self) -> None:
         """Stop all work: the runs, the worker, the template sandbox."""
         self._loop = None
+        self._garbage.close()
         self.refresher.close()
         self.publisher.close()
         self.status.close()

@@ -22,6 +22,7 @@ from pygls.exceptions import JsonRpcException
 from pygls.io_ import StdinAsyncReader, StdoutWriter, run_async
 
 from transformers_ls.text.long_json import LONG, read_json
+from transformers_ls.text.turns import polite_loop
 
 if TYPE_CHECKING:
     from transformers_ls.lsp.server import TransformersServer
@@ -43,7 +44,10 @@ def serve_stdio(server: TransformersServer, stdin: BinaryIO, stdout: BinaryIO) -
     server._stop_event = Event()  # noqa: SLF001 - set by pygls' own starts, with no public way.
     try:
         with suppress(BrokenPipeError, KeyboardInterrupt, SystemExit):
-            asyncio.run(_serve(server, server._stop_event, stdin, stdout))  # noqa: SLF001
+            # The loop that Windows needs for processes has no selector.
+            new_loop = None if os.name == "nt" else polite_loop
+            with asyncio.Runner(loop_factory=new_loop) as runner:
+                runner.run(_serve(server, server._stop_event, stdin, stdout))  # noqa: SLF001
     finally:
         server.shutdown()  # type: ignore[no-untyped-call]
 

@@ -32,6 +32,7 @@ class TemplateChoice:
 
     def __init__(self, server: TransformersServer) -> None:
         self._server = server
+        self._asking: dict[str, asyncio.Task[dict[str, ChatTemplate]]] = {}
 
     async def template(self, document: Document, model: str | None) -> tuple[str, ChatTemplate]:
         """Choose whose template renders a document: the first configured model that has one.
@@ -61,10 +62,21 @@ class TemplateChoice:
         problem: ModelError | None = None
         for name in dict.fromkeys(names):
             try:
-                return name, await asyncio.to_thread(_templates_of, name)
+                return name, await self._of_model(name)
             except ModelError as error:
                 problem = problem or error
         raise problem or ModelError("No model is configured.", "Set `transformers.tokenizers`.")
+
+    async def _of_model(self, name: str) -> dict[str, ChatTemplate]:
+        """Read a model's templates; all who ask meanwhile, such as each row on a screen, get them."""
+        task = self._asking.get(name)
+        if task is None:
+            task = asyncio.create_task(asyncio.to_thread(_templates_of, name))
+            self._asking[name] = task
+            task.add_done_callback(lambda _: self._asking.pop(name, None))
+            # Whoever is left hears of a failure; when nobody is, nobody need.
+            task.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return await asyncio.shield(task)
 
     def _path(self, document: Document, written: str) -> Path:
         """Return the path that a setting means: relative ones start at the workspace folder."""

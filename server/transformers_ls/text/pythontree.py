@@ -19,6 +19,8 @@ from transformers_ls.text.regions.syntax import Syntax
 if TYPE_CHECKING:
     import tree_sitter
 
+from transformers_ls.text.turns import give_way
+
 __all__ = ["read_python", "read_value"]
 
 _WORDS: Final = {"true": True, "false": False, "none": None}
@@ -55,6 +57,7 @@ def _messages(root: tree_sitter.Node) -> Iterator[tree_sitter.Node]:
 
     # A query holds the interpreter's lock; of a megabyte at once, for most of a second.
     for start in range(0, root.end_byte, _PIECE):
+        give_way()
         cursor = QueryCursor(_query())
         cursor.set_byte_range(start, start + _PIECE)
         found = cursor.captures(root).get("message", [])

@@ -1,15 +1,19 @@
-"""The rows of JSON Lines around a range of a document, without a look at the rest of it."""
+"""The rows of JSON Lines: one by one, or those around a range without a look at the others."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from transformers_ls.text.snapshot import Position, PositionEncoding, Snapshot
+from transformers_ls.text.turns import give_way
 
-__all__ = ["Rows", "rows_around"]
+__all__ = ["Rows", "rows_around", "rows_of"]
 
 _FAR = 64
 """Lines."""
+_SLICE = 1 << 16
+"""Code points; to cut a whole document in one go would hold the interpreter's lock for long."""
 
 
 class Rows(NamedTuple):
@@ -18,6 +22,20 @@ class Rows(NamedTuple):
     start: int
     end: int
     line: int
+
+
+def rows_of(snapshot: Snapshot) -> Iterator[str]:
+    r"""Yield the rows of a document, as `text.split("\n")` has them. Blocks: iterate in a thread."""
+    begun: list[str] = []
+    for start in range(0, len(snapshot), _SLICE):
+        give_way()
+        first, *others = snapshot.slice(start, start + _SLICE).split("\n")
+        begun.append(first)
+        if others:
+            yield "".join(begun)
+            yield from others[:-1]
+            begun = others[-1:]
+    yield "".join(begun)
 
 
 def rows_around(snapshot: Snapshot, start: int, end: int) -> Rows | None:

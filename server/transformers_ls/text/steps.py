@@ -6,10 +6,11 @@ loop, and a long one be handed over before it holds anybody up.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from transformers_ls.text.turns import give_way
 
 __all__ = ["Done", "Steps", "begin", "run"]
 
@@ -30,7 +31,7 @@ def run(steps: Steps[Result]) -> Result:
     try:
         while True:
             next(steps)
-            time.sleep(0)
+            give_way()
     except StopIteration as done:
         result: Result = done.value
         return result

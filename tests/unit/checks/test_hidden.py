@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.support.texts import NASTY
 from transformers_ls.checks.hidden import find_hidden, hidden_message
+from transformers_ls.text.snapshot import Snapshot
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,7 @@ from transformers_ls.checks.hidden import find_hidden, hidden_message
     ],
 )
 def test_found(text: str, span: tuple[int, int], severity: str, message: str) -> None:
-    (hidden,) = find_hidden(text)
+    (hidden,) = find_hidden(Snapshot.of(text))
     assert (hidden.start, hidden.end) == span
     assert hidden.severity == severity
     assert hidden_message(hidden) == message
@@ -41,7 +42,7 @@ def test_text_in_tags_and_in_selectors_is_told() -> None:
     tags = "".join(chr(0xE0000 + ord(char)) for char in order)
     selectors = "".join(chr(0xE0100 + ord(char) - 16) for char in order)
     for smuggled in (f"Hi{tags}!", f"Hi😊{selectors}!", f"\U0001f3f4{tags}"):
-        (hidden,) = find_hidden(smuggled)
+        (hidden,) = find_hidden(Snapshot.of(smuggled))
         assert hidden.severity == "warning"
         assert "which spell 'ignore all'" in hidden_message(hidden)
 
@@ -68,24 +69,35 @@ def test_text_in_tags_and_in_selectors_is_told() -> None:
     ],
 )
 def test_writing_is_left_alone(text: str) -> None:
-    assert list(find_hidden(text)) == []
+    assert list(find_hidden(Snapshot.of(text))) == []
 
 
 @given(st.text(alphabet="a \u200b\u200d\u00a0\ufe0f👩\n\U000e0041"))
 def test_spans_are_what_they_say(text: str) -> None:
     end = 0
-    for hidden in find_hidden(text):
+    for hidden in find_hidden(Snapshot.of(text)):
         assert hidden.start >= end
         assert text[hidden.start : hidden.end] == hidden.text != ""
         end = hidden.end
 
 
-def test_a_run_across_a_window() -> None:
-    text = "a" * 16_380 + "\u200b" * 100 + "b" * 70_000 + "\u00ad"
-    assert [(h.start, h.end) for h in find_hidden(text)] == [(16_380, 16_480), (86_480, 86_481)]
+@pytest.mark.parametrize(
+    "run", ["\u200b" * 10_000, "\u200b", "\u00a0" * 9_000, "\u00a0\u00a0", "\u200b\u00ad"]
+)
+@pytest.mark.parametrize("before", [4_090, 4_094, 4_095, 4_096, 12_287])
+def test_a_run_across_leaves(run: str, before: int) -> None:
+    text = ("a" * before + run).ljust(24_576 + len(run), "b")
+    found = [(h.start, h.end) for h in find_hidden(Snapshot.of(text))]
+    assert found == [(before, before + len(run))]
+
+
+def test_blanks_are_none_of_the_run_beside_them() -> None:
+    text = "a\u200b\u00a0\u00a0\u200bb\u00a0c"
+    found = [(h.start, h.end) for h in find_hidden(Snapshot.of(text))]
+    assert found == [(1, 2), (2, 4), (4, 5)]
 
 
 def test_nasty_texts_have_an_answer() -> None:
     for text in NASTY:
-        for hidden in find_hidden(text):
+        for hidden in find_hidden(Snapshot.of(text)):
             assert hidden_message(hidden)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transformers_ls.text.rows import rows_around
+from transformers_ls.text.rows import rows_around, rows_of
 from transformers_ls.text.snapshot import Snapshot
 
 TEXTS = st.lists(st.sampled_from(["a", "{}", "\n", "\r", "\r\n", "é"]), max_size=30).map("".join)
@@ -26,3 +26,14 @@ def test_ends_that_are_far_away_are_not_looked_for():
     snapshot = Snapshot.of("row\r" * 200)
     assert rows_around(snapshot, 400, 400) is None
     assert rows_around(Snapshot.of("row\n" * 200), 400, 400) == (400, 404, 100)
+
+
+@given(TEXTS)
+def test_rows_are_those_that_split_finds(text):
+    assert list(rows_of(Snapshot.of(text))) == text.split("\n")
+
+
+def test_rows_of_all_lengths_are_whole():
+    lengths = [0, 1, 4_095, 4_096, 65_535, 65_536, 65_537, 200_000, 0]
+    text = "\n".join("r" * length for length in lengths)
+    assert list(rows_of(Snapshot.of(text))) == text.split("\n")

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from tree_sitter import Language, Node, Point
 
+from transformers_ls.text.turns import give_way
+
 __all__ = ["Grammar", "Syntax"]
 
 Grammar = Literal["json", "markdown", "python"]
@@ -40,6 +42,7 @@ class Syntax:
         source = data if data.endswith((b"\n", b"\r")) else data + b"\n"
 
         def read(offset: int, _point: Point) -> bytes:
+            give_way()
             return source[offset : offset + _PIECE]
 
         # The parser holds the interpreter's lock. Called back for each piece, and while it balances
