@@ -187,6 +187,12 @@ class Typist:
             "inlayHint", range={"start": start, "end": {**start, "line": self._line + 30}}
         )
 
+    def tokens(self) -> Any:
+        start = {"line": max(0, self._line - 2_000), "character": 0}
+        span = {"start": start, "end": {"line": self._line + 2_000, "character": 0}}
+        params = {"textDocument": self._document, "range": span, "limit": 20_000}
+        return self._editor.request("transformers/boundaries", params)
+
     def ask(self, what: str, **more: Any) -> Any:
         return self._editor.request(
             f"textDocument/{what}", {"textDocument": self._document, **more}
@@ -210,6 +216,7 @@ class Typist:
                 break
             time.sleep(0.1)
         self.keys(2)
+        self.tokens()
         for what in ("diagnostic", "codeLens"):
             self.ask(what)
 
@@ -238,6 +245,7 @@ def measure(kind: str, size: int, keys: int, where: bool) -> bool:
                 "lenses": lambda: large.ask("codeLens"),
                 "problems": lambda: large.ask("diagnostic"),
                 "keys": lambda: large.keys(keys),
+                "tokens": large.tokens,
                 "problems anew": lambda: large.ask("diagnostic"),
             }
             times = {}
@@ -289,7 +297,9 @@ def main() -> int:
     options = parser.parse_args()
     if options.serve:
         serve(options.serve, options.where)
-    print(f"{'':>20}     open    hover    hints   lenses problems     keys    problems anew")
+    print(
+        f"{'':>20}     open    hover    hints   lenses problems     keys   tokens    problems anew"
+    )
     results = [
         measure(kind, size, options.keys, options.where)
         for kind in options.kinds

@@ -30,6 +30,8 @@ from transformers_ls.text.turns import give_way
 __all__ = ["CountMany", "DatasetChecker", "LineCheck", "is_row"]
 
 _BATCH: Final = 128
+_AT_ONCE: Final = 32
+"""Rows, whose problems the event loop puts in order in a millisecond."""
 _MOST_PROCESSES: Final = 4
 
 CountMany = Callable[[Sequence[str]], list[int]]
@@ -148,10 +150,13 @@ class DatasetChecker:
             row.studies = list(islice(studies, len(row.requests)))
         tokens = await asyncio.to_thread(self._count_prompts, rows)
         found = await asyncio.to_thread(self._examine, rows, tokens)
-        return [
-            LineCheck(row.number, tuple(await self._finish(row, each, lengths, sandbox)), lengths)
-            for row, each, lengths in zip(rows, found, tokens, strict=True)
-        ]
+        checks = []
+        for row, each, lengths in zip(rows, found, tokens, strict=True):
+            problems = tuple(await self._finish(row, each, lengths, sandbox))
+            checks.append(LineCheck(row.number, problems, lengths))
+            if len(checks) % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return checks
 
     def _read(self, batch: Sequence[tuple[int, str]]) -> list[_Row]:
         rows = []

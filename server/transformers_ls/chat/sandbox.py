@@ -36,8 +36,8 @@ Reply = dict[str, Any] | TemplateError
 
 _DYING_SECONDS: Final = 0.25
 """A renderer that ends this soon was killed while it was idle: another one gets its jobs."""
-_AT_ONCE: Final = 8_192
-"""The cost, in characters for a parser, of what is written by the event loop itself: some 2 ms."""
+_AT_ONCE: Final = 4_096
+"""The cost, in characters for a parser, of what is written by the event loop itself: some 1 ms."""
 _MAX_REQUEST_BYTES: Final = 256 * 2**20
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from transformers_ls.text.document import Document
@@ -55,6 +56,11 @@ class Analyses:
         else:
             await _answer(regions.between_steps(start, end))
         return regions
+
+    async def between(self, document: Document, start: int, end: int) -> Sequence[Region]:
+        """Return the regions of one version of a document whose anchor lies in a range."""
+        regions = await self._found(document)
+        return await _answer(regions.between_steps(start, end))
 
     async def region_at(self, document: Document, offset: int) -> Region | None:
         """Return the innermost region that holds an offset of one version of a document."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import json
 import logging
 import time
 from collections.abc import Callable
@@ -34,6 +35,7 @@ from transformers_ls.lsp.documents import DocumentStore
 from transformers_ls.lsp.messages import METHODS, PROMPT_SCHEME
 from transformers_ls.lsp.run_messages import RESULT_SCHEME
 from transformers_ls.lsp.typing_messages import read_params
+from transformers_ls.lsp.written import is_long, write
 from transformers_ls.text.snapshot import PositionEncoding
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ class TransformersProtocol(LanguageServerProtocol):
     def __init__(self, server: Any, converter: Any) -> None:
         self.documents = DocumentStore()
         self._initialized = False
+        self._sending: set[asyncio.Task[None]] = set()
         self.last_message = 0.0
         """When the last message came, by `time.monotonic`."""
         super().__init__(server, converter)
@@ -181,8 +184,14 @@ class TransformersProtocol(LanguageServerProtocol):
 
     def _send_handler_result(self, future: Future[Any], *, msg_id: MsgId) -> None:
         try:
+            result = future.result()
+            if is_long(result):
+                task = asyncio.create_task(self._send_long(msg_id, result))
+                self._sending.add(task)
+                task.add_done_callback(self._sending.discard)
+                return
             # Unstructured here, so that a result that cannot be written is still answered.
-            result = self._converter.unstructure(future.result())
+            result = self._converter.unstructure(result)
         except (asyncio.CancelledError, FutureCancelledError):
             error = to_response_error(RunCancelledError("The request was cancelled."))
         except Exception as exc:  # noqa: BLE001 - every request is answered, whatever went wrong.
@@ -192,6 +201,28 @@ class TransformersProtocol(LanguageServerProtocol):
             self._send_data({"id": msg_id, "jsonrpc": self.VERSION, "result": result})
             return
         self._send_response(msg_id, error=error)
+
+    async def _send_long(self, msg_id: MsgId, result: Any) -> None:
+        """Write a long result in a thread, and send it."""
+        try:
+            answer = await asyncio.to_thread(self._written, msg_id, result)
+        except Exception as exc:  # noqa: BLE001 - every request is answered, whatever went wrong.
+            self._send_response(msg_id, error=to_response_error(exc))
+            return
+        if self.writer is not None:
+            sent = self.writer.write(answer)
+            if sent is not None:
+                await sent
+
+    def _written(self, msg_id: MsgId, result: Any) -> bytes:
+        """Do what `_send_data` does before it sends an answer."""
+        known = json.dumps({"id": msg_id, "jsonrpc": self.VERSION})
+        body = f'{known[:-1]}, "result": {write(result, self._converter.unstructure)}}}'.encode()
+        if not self._include_headers:
+            return body
+        kind = f"{self.CONTENT_TYPE}; charset={self.CHARSET}"
+        head = f"Content-Length: {len(body)}\r\nContent-Type: {kind}\r\n\r\n"
+        return head.encode() + body
 
     def _check_handler_result(self, future: Future[Any]) -> None:
         if not future.cancelled() and (exc := future.exception()) is not None:

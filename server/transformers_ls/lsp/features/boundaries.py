@@ -10,6 +10,7 @@ from transformers_ls.errors import UsageError
 from transformers_ls.lsp.analysis import language_of
 from transformers_ls.lsp.documents import from_lsp_range
 from transformers_ls.lsp.messages import BOUNDARIES, BoundariesParams, BoundariesResult
+from transformers_ls.text.turns import give_way
 
 if TYPE_CHECKING:
     from transformers_ls.lsp.server import TransformersServer
@@ -29,6 +30,8 @@ _LITERAL_LANGUAGES = frozenset(
 )
 """Languages whose texts are strings and messages; of all others the document is the text."""
 _LITERALS = frozenset({"message", "string", "docstring", "value"})
+_TURN = 64
+"""Tokens, which take half a millisecond to place; then the event loop may go first."""
 _LONGEST = 65_536
 """How far behind a range the end of a string may be that begins in it."""
 
@@ -83,7 +86,10 @@ def _fill(
     snapshot = document.snapshot
     result.exact = True
     # One more than may be told shows that there are more.
-    for exact, start, end, piece in _pieces(counter, document, regions, span, limit + 1):
+    pieces = _pieces(counter, document, regions, span, limit + 1)
+    for number, (exact, start, end, piece) in enumerate(pieces):
+        if number % _TURN == 0:
+            give_way()
         result.exact = result.exact and exact
         if len(result.tokens) == limit:
             result.truncated = True

@@ -12,6 +12,8 @@ __all__ = ["PieceRegions", "Regions"]
 
 _COMPARING = 4
 """Regions that are looked at in the time in which a parser reads a character."""
+_PLACING = 8
+"""Characters that a parser reads in the time in which a region is put in its place."""
 
 
 class Regions:
@@ -84,6 +86,7 @@ class PieceRegions(Regions):
         found: list[Region] = []
         for index in self.pieces.span(start, end):
             yield from self._read(index)
+            yield _PLACING * len(self.pieces.found(index).regions)
             found += self.pieces.regions(index)
         return found
 
