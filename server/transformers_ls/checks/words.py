@@ -40,13 +40,18 @@ def words_in(snapshot: Snapshot, words: Collection[str]) -> Words:
 
 @lru_cache(maxsize=8)
 def _look_for(words: frozenset[str]) -> Look[frozenset[str]]:
-    # Most vocabularies spell hundreds of special tokens alike: `<|…|>`, `<unused7>`.
-    starts: dict[str, list[str]] = {}
+    # Most vocabularies spell their special tokens alike, thousands of them: `<|…|>`, `<unused7>`.
+    sizes: dict[str, set[int]] = {}
     for word in words:
-        starts.setdefault(word[:2], []).append(word)
+        sizes.setdefault(word[:2], set()).add(len(word))
 
     def find(text: str) -> frozenset[str]:
-        alive = [alike for start, alike in starts.items() if start in text]
-        return frozenset(word for alike in alive for word in alike if word in text)
+        found: set[str] = set()
+        for start, lengths in sizes.items():
+            at = text.find(start)
+            while at >= 0:
+                found.update(text[at : at + length] for length in lengths)
+                at = text.find(start, at + 1)
+        return words & found
 
     return Look("words", find, max(map(len, words), default=1) - 1)

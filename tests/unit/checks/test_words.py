@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.unit.checks.words import problems
 from transformers_ls.checks.words import words_in
@@ -63,3 +65,11 @@ def test_a_limit_far_down_is_found_with_its_line(mark: str) -> None:
     text = f"# One{mark}" + f"word{mark}" * 3_000 + f"# Two{mark}<!-- max-tokens: x -->{mark}"
     (problem,) = problems("markdown", text)
     assert (problem.code, text[problem.start : problem.end]) == ("budget-invalid", "x")
+
+
+@given(
+    st.text(alphabet="<|ab>{%", max_size=60),
+    st.frozensets(st.text(alphabet="<|ab>{%", min_size=1, max_size=4), max_size=12),
+)
+def test_what_is_found_is_what_stands_there(text: str, words: frozenset[str]) -> None:
+    assert words_in(Snapshot.of(text), words).found == {word for word in words if word in text}
