@@ -15,7 +15,14 @@ from functools import lru_cache
 
 from transformers_ls.text.positions import LINE_BREAK
 
-__all__ = ["WINDOW", "before_blocks", "before_lines", "before_paragraphs", "before_statements"]
+__all__ = [
+    "FRONT_MATTER",
+    "WINDOW",
+    "before_blocks",
+    "before_lines",
+    "before_paragraphs",
+    "before_statements",
+]
 
 WINDOW = 2048
 """The most text that may lie between a mark at the start of a text and what makes it one."""
@@ -36,6 +43,8 @@ _BLOCK = re.compile(r"\n\n(?=\#{1,6}[ \t]|[^\W\d_])")
 _MARKS = tuple(
     re.compile(mark) for mark in ("```", "~~~", r"<(?:[!?]|(?i:script|pre|style|textarea))", "\r")
 )
+FRONT_MATTER = ("---", "+++")
+"""What front matter begins with."""
 _FRONT_MATTER = re.compile(r"(?:---|\+\+\+)[ \t]*(?=[\r\n])")
 _HTML_ENDS = {"!--": "-->", "?": "?>", "![CDATA[": "]]>"}
 _RAW_HTML_END = re.compile(r"(?i:</(?:script|pre|style|textarea)>)")

@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 from zlib import crc32
 
 from transformers_ls.text.difference import change_between
+from transformers_ls.text.regions.cuts import FRONT_MATTER
 from transformers_ls.text.regions.model import Found, Heading, Region
 from transformers_ls.text.snapshot import Slice, Snapshot
 from transformers_ls.text.steps import Steps
@@ -57,6 +59,13 @@ class Reader:
     sections: bool = False
 
 
+class Ends(NamedTuple):
+    """Where a piece may end: the cuts in its first `WINDOW`, and what each that may be taken is worth."""
+
+    cuts: list[int]
+    worth: dict[int, int]
+
+
 class Piece:
     """A part of a document; it does not know where it stands.
 
@@ -68,6 +77,8 @@ class Piece:
     def __init__(self, size: int, seen: int) -> None:
         self.size = size
         self.seen = seen
+        self.ends: Ends | None = None
+        """Where it might have ended; known of what was cut around an edit."""
         self._found: Found | None = None
         self._spans: list[tuple[int, int] | None] = []
 
@@ -204,25 +215,40 @@ def pieces_of(reader: Reader, snapshot: Snapshot, base: Pieces | None = None) ->
             moved = change.new_end - change.old_end
             if pieces.meet(base, moved, bisect_left(base.starts, change.old_end)):
                 break
-        piece = yield from _piece_at(snapshot, at, reader)
-        if base is not None and change is not None and at + piece.size <= change.start:
-            known = base.piece_from(at)
-            # Cut anew, since what follows has changed, and yet the same.
-            if known is not None and known.size == piece.size:
-                piece.adopt(known)
+        known = same = None
+        if base is not None and change is not None:
+            same = max(0, change.start - at)
+            known = base.piece_from(at) if same else None
+        piece = yield from _piece_at(snapshot, at, reader, known, same)
+        # Cut anew, since what follows has changed, and yet the same.
+        if known is not None and same is not None and known.size == piece.size <= same:
+            piece.adopt(known)
         pieces.add(piece)
     return pieces
 
 
-def _piece_at(snapshot: Snapshot, start: int, reader: Reader) -> Steps[Piece]:
+def _piece_at(
+    snapshot: Snapshot, start: int, reader: Reader, known: Piece | None, same: int | None
+) -> Steps[Piece]:
+    """Cut a piece.
+
+    Args:
+        snapshot: The text.
+        start: Where the piece starts.
+        reader: How the language is cut.
+        known: A piece of another version that starts with the same text.
+        same: How much of that is the same; None when there is no other version.
+    """
     left = len(snapshot) - start
     if left <= WINDOW:
         return Piece(left, left)
     yield WINDOW // _CUTTING
-    text = snapshot.slice(start, start + WINDOW)
-    cuts = [cut for cut in reader.cuts(text) if 0 < cut <= WINDOW - _SEEN]
-    if cuts:
-        return Piece(_chosen(text, cuts), WINDOW)
+    ends = _ends_at(snapshot, start, reader, known.ends if known else None, same or 0)
+    if ends.cuts:
+        piece = Piece(_chosen(ends), WINDOW)
+        if same is not None:
+            piece.ends = ends
+        return piece
     before, size = WINDOW, 4 * WINDOW
     while before < min(left, reader.widest):
         yield min(size, reader.widest) // _CUTTING
@@ -239,22 +265,38 @@ def _piece_at(snapshot: Snapshot, start: int, reader: Reader) -> Steps[Piece]:
     return Piece(cut, len(text))
 
 
-def _chosen(text: str, cuts: list[int]) -> int:
+def _ends_at(snapshot: Snapshot, start: int, reader: Reader, known: Ends | None, same: int) -> Ends:
+    """Find where a piece may end; what an edit further down cannot have changed is taken over."""
+    cuts: list[int] = []
+    # What begins with a mark of front matter is cut otherwise once that is closed further down.
+    if known is not None and snapshot.slice(start, start + 3) not in FRONT_MATTER:
+        cuts = known.cuts[: bisect_right(known.cuts, same - CERTAIN)]
+    done = len(cuts)
+    # At a cut the search may begin, too: nothing that was opened before it goes on there.
+    begin = cuts[-1] if cuts else 0
+    text = snapshot.slice(start + begin, start + WINDOW)
+    last = WINDOW - _SEEN - begin
+    cuts += [begin + cut for cut in reader.cuts(text) if 0 < cut <= last]
+    worth: dict[int, int] = {}
+    for index in range(bisect_left(cuts, _LEAST), len(cuts)):
+        cut = cuts[index]
+        if known is not None and index < done:
+            worth[cut] = known.worth[cut]
+            continue
+        # Rows of a dataset differ in what is inside of them.
+        first = max(cut - _ROW, cuts[index - 1] if index else 0) - begin
+        around = text[first : cut - begin + _SEEN]
+        worth[cut] = crc32(around.encode("utf-8", "surrogatepass"))
+    return Ends(cuts, worth)
+
+
+def _chosen(ends: Ends) -> int:
     """Choose one of the cuts by the text around it.
 
     If the last one were taken, one more line would move all cuts that follow; the text around a
     place stays as it is, so that the cuts after an edit soon fall on those before it again.
     """
-    first = bisect_left(cuts, _LEAST)
-    if first == len(cuts):
-        return cuts[-1]
-
-    def mixed(index: int) -> int:
-        # Rows of a dataset differ in what is inside of them.
-        begin = max(cuts[index] - _ROW, cuts[index - 1] if index else 0)
-        return crc32(text[begin : cuts[index] + _SEEN].encode("utf-8", "surrogatepass"))
-
-    return cuts[min(range(first, len(cuts)), key=mixed)]
+    return min(ends.worth, key=ends.worth.__getitem__) if ends.worth else ends.cuts[-1]
 
 
 def _read(reader: Reader, text: str) -> Found:
