@@ -37,7 +37,10 @@ class Places:
             source = literal.start + 1
             self._add(value, source)
             at = value
-            for match in _ESCAPE.finditer(text, source, literal.end):
+            # A string that is cut off in the middle of an escape is left as it is written.
+            inside = literal.end - literal.start - 2
+            as_written = len(literal.value) >= inside and text.startswith(literal.value, source)
+            for match in () if as_written else _ESCAPE.finditer(text, source, literal.end):
                 at += match.start() - source
                 self._add(at, match.start())
                 at, source = at + 1, match.end()

@@ -472,6 +472,15 @@ def test_any_notebook(messages, ascii_only, data):
     check_places(text, find_conversations("ipynb", text))
 
 
+def test_a_notebook_that_is_cut_off_in_an_escape():
+    """Found by the test above: the string was read as it is written, but placed as if it were not."""
+    contents = ["00" + "\xa1" * 8 + "\U00012544", "00" + "\xa1" * 3 + "\U00012544"]
+    source = [f"messages = {[{'role': 'user', 'content': content} for content in contents]!r}"]
+    text = json.dumps(notebook(("code", source)))
+    for end in range(len(text)):
+        check_places(text[:end], find_conversations("ipynb", text[:end]))
+
+
 # --- What is done with them
 
 
