@@ -20,7 +20,7 @@ from transformers_ls.chat.template import ChatTemplate
 from transformers_ls.chat.window import TokenLimit
 from transformers_ls.text.rows import rows_of
 from transformers_ls.text.snapshot import Snapshot
-from transformers_ls.text.turns import give_way
+from transformers_ls.text.turns import in_turns
 
 __all__ = ["ChatChecker", "CheckContext", "CheckProgress"]
 
@@ -137,11 +137,7 @@ def _rows(
     It is a name for their contents: the rows of a large dataset are not kept.
     """
     rows = [*rows_of(snapshot)] if language.lower() in LINE_LANGUAGES else [snapshot.text]
-    keys = []
-    for number, row in enumerate(rows):
-        if number % _TURN == 0:
-            give_way()
-        keys.append(_key(row, language))
+    keys = [_key(row, language) for row in in_turns(rows, _TURN)]
     return rows, keys, [n for n, key in enumerate(keys) if key not in known and is_row(rows[n])]
 
 
@@ -159,9 +155,7 @@ def _placed(
     """Return the problems of all rows, at their places in the document."""
     found: list[Problem] = []
     start = 0
-    for number, (row, key) in enumerate(zip(rows, keys, strict=True)):
-        if number % _TURN == 0:
-            give_way()
+    for row, key in in_turns(zip(rows, keys, strict=True), _TURN):
         if (check := known.get(key)) is not None:
             found += [problem.shifted(start) for problem in check.problems]
         start += len(row) + 1

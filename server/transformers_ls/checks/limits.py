@@ -10,6 +10,7 @@ from transformers_ls.chat.problems import Problem
 from transformers_ls.checks.scope import JINJA, PROSE
 from transformers_ls.checks.words import Words
 from transformers_ls.text.regions import Region, Regions
+from transformers_ls.text.regions.cuts import FRONT_MATTER
 from transformers_ls.text.snapshot import Position, PositionEncoding, Snapshot
 
 __all__ = ["LIMIT_KEY", "Limit", "Limits", "find_limits"]
@@ -32,7 +33,6 @@ _COMMENT = re.compile(
 _ENTRY = re.compile(rf"{_VALUE}(?:#.*)?$")
 _KEY = re.compile(re.escape(LIMIT_KEY))
 _NUMBER = re.compile(r"\d[\d_,]*\Z")
-_FENCES = ("---", "+++")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def _end_of(snapshot: Snapshot, line: int) -> int:
 def _front_matter_end(language: str, text: str) -> int:
     """Return where the front matter ends; 0 when there is none."""
     fence = text[:3]
-    if fence not in _FENCES or not (language in PROSE or language in JINJA):
+    if fence not in FRONT_MATTER or not (language in PROSE or language in JINJA):
         return 0
     return max(0, text.find(f"\n{fence}", 3))
 

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 from transformers_ls.text.located import MAX_DEPTH, Node
 from transformers_ls.text.regions.escapes import python_text
 from transformers_ls.text.regions.syntax import Syntax
+from transformers_ls.text.turns import give_way
 
 if TYPE_CHECKING:
     import tree_sitter
-
-from transformers_ls.text.turns import give_way
 
 __all__ = ["read_python", "read_value"]
 

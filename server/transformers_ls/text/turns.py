@@ -12,8 +12,12 @@ import asyncio
 import selectors
 import threading
 import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
-__all__ = ["give_way", "polite_loop"]
+__all__ = ["give_way", "in_turns", "polite_loop"]
+
+Item = TypeVar("Item")
 
 _PAUSE_SECONDS = 0.0002
 _PAUSES = 25
@@ -62,3 +66,11 @@ def give_way() -> None:
                 if not selector.busy:
                     break
                 time.sleep(_PAUSE_SECONDS)
+
+
+def in_turns(items: Iterable[Item], every: int) -> Iterator[Item]:
+    """Yield the items, and give way before the first one and after every so many."""
+    for number, item in enumerate(items):
+        if number % every == 0:
+            give_way()
+        yield item

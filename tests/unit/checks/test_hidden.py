@@ -91,6 +91,12 @@ def test_a_run_across_leaves(run: str, before: int) -> None:
     assert found == [(before, before + len(run))]
 
 
+def test_runs_far_from_each_other() -> None:
+    text = "a" * 16_380 + "\u200b" * 100 + "b" * 70_000 + "\u00ad"
+    found = [(h.start, h.end) for h in find_hidden(Snapshot.of(text))]
+    assert found == [(16_380, 16_480), (86_480, 86_481)]
+
+
 def test_blanks_are_none_of_the_run_beside_them() -> None:
     text = "a\u200b\u00a0\u00a0\u200bb\u00a0c"
     found = [(h.start, h.end) for h in find_hidden(Snapshot.of(text))]

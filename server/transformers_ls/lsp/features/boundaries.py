@@ -10,7 +10,7 @@ from transformers_ls.errors import UsageError
 from transformers_ls.lsp.analysis import language_of
 from transformers_ls.lsp.documents import from_lsp_range
 from transformers_ls.lsp.messages import BOUNDARIES, BoundariesParams, BoundariesResult
-from transformers_ls.text.turns import give_way
+from transformers_ls.text.turns import in_turns
 
 if TYPE_CHECKING:
     from transformers_ls.lsp.server import TransformersServer
@@ -87,9 +87,7 @@ def _fill(
     result.exact = True
     # One more than may be told shows that there are more.
     pieces = _pieces(counter, document, regions, span, limit + 1)
-    for number, (exact, start, end, piece) in enumerate(pieces):
-        if number % _TURN == 0:
-            give_way()
+    for exact, start, end, piece in in_turns(pieces, _TURN):
         result.exact = result.exact and exact
         if len(result.tokens) == limit:
             result.truncated = True

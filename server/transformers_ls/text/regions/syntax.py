@@ -7,12 +7,12 @@ from importlib import import_module
 from itertools import accumulate
 from typing import TYPE_CHECKING, Literal
 
+from transformers_ls.text.turns import give_way
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tree_sitter import Language, Node, Point
-
-from transformers_ls.text.turns import give_way
 
 __all__ = ["Grammar", "Syntax"]
 
