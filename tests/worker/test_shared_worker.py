@@ -97,9 +97,11 @@ async def test_company_does_not_change_what_a_seed_gives(engine, llama, gpt2):
 async def test_an_abort_is_confirmed_in_each_state(engine, llama):
     """Six runs: four have begun and take turns, two wait for one of them to end."""
     streams = [generation(engine, llama, max_new_tokens=90_000) for _ in range(6)]
-    tasks = [asyncio.create_task(exhaust(stream)) for stream in streams[1:]]
     async with asyncio.timeout(120), aclosing(streams[0]):
+        # Runs reach the worker in any order, so the one that is read here must have begun before
+        # the others are asked for: it could be one of the two that wait.
         await anext(streams[0])
+        tasks = [asyncio.create_task(exhaust(stream)) for stream in streams[1:]]
         await until(engine, "busy", runs=6)
         for left, task in zip(range(5, 0, -1), reversed(tasks), strict=True):
             task.cancel()
