@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
 __all__ = ["code", "escape", "untrusted", "visible"]
 
@@ -21,8 +20,9 @@ def escape(text: str) -> str:
 
 def code(text: str) -> str:
     """Return a code span that shows a text as it is; the text must have no line ends."""
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    fence = "`" * (longest + 1)
+    if "`" not in text:
+        return f"`{text}`"
+    fence = "`" * (max(map(len, re.findall(r"`+", text))) + 1)
     # The blanks are taken off again; they keep the text's own backticks from the fence.
     pad = " " if text.startswith("`") or text.endswith("`") else ""
     return f"{fence}{pad}{text}{pad}{fence}"
@@ -54,12 +54,12 @@ def _fenced(text: str) -> str:
 
 def visible(text: str) -> str:
     """Return a text in which blanks, line ends and characters without a picture can be seen."""
+    # Not printable are format and control characters, surrogates, unassigned ones, and blanks that
+    # are no space.
+    if text.isprintable():
+        return text.replace(" ", _SHOWN[" "])
     return "".join(_SHOWN.get(char) or _visible(char) for char in text)
 
 
 def _visible(char: str) -> str:
-    category = unicodedata.category(char)
-    # Format and control characters, surrogates, unassigned ones, and blanks that are no space.
-    if category[0] == "C" or category in ("Zl", "Zp", "Zs"):
-        return f"⟨U+{ord(char):04X}⟩"
-    return char
+    return char if char.isprintable() else f"⟨U+{ord(char):04X}⟩"

@@ -10,6 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import Any, Generic, TypeVar
+from weakref import ref
 
 from transformers_ls.text.positions import LINE_BREAK, PositionEncoding, units_of
 
@@ -87,6 +88,29 @@ class Block(Generic[Child]):
             else (0, 0, 0, 0)
         )
         self._running: list[list[int] | None] = [None, None, None, None]
+        self.origin: tuple[ref[Block[Child]], int] | None = None
+        """The block it was made of, as long as somebody else has it, and the child that is another."""
+
+    def replaced(self, index: int, child: Child) -> Block[Child]:
+        """Return this block with another child in one place; nothing is added up anew."""
+        block: Block[Child] = Block(())
+        block.origin = ref(self), index
+        children = list(self.children)
+        children[index] = child
+        block.children = tuple(children)
+        total, old, new = self.totals, self.children[index].totals, child.totals
+        block.totals = (
+            total[0] - old[0] + new[0],
+            total[1] - old[1] + new[1],
+            total[2] - old[2] + new[2],
+            total[3] - old[3] + new[3],
+        )
+        for unit, running in enumerate(self._running):
+            by: int = new[unit] - old[unit]
+            if running is not None:
+                # A key adds no line, as a rule, and lists are not changed once they are made.
+                block._running[unit] = _moved(running, index + 1, by) if by else running
+        return block
 
     def _before(self, unit: int) -> list[int]:
         """Return the total of a unit before each child and, last, the total of all."""
@@ -113,6 +137,11 @@ class Block(Generic[Child]):
     def before(self, unit: int, index: int) -> int:
         """Return the total of `unit` in the children before number `index`."""
         return (self._running[unit] or self._before(unit))[index]
+
+
+def _moved(places: list[int], first: int, by: int) -> list[int]:
+    """Return places of which those from number `first` on lie further on by so much."""
+    return [*places[:first], *[place + by for place in places[first:]]]
 
 
 def leaves_of(text: str) -> Iterator[Leaf]:

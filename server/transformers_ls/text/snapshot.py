@@ -14,7 +14,16 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from weakref import ref
 
-from transformers_ls.text.chunks import BREAKS, CHARS, UNITS, Block, Leaf, blocks_of, leaves_of
+from transformers_ls.text.chunks import (
+    BREAKS,
+    CHARS,
+    LEAF_SIZE,
+    UNITS,
+    Block,
+    Leaf,
+    blocks_of,
+    leaves_of,
+)
 from transformers_ls.text.positions import (
     Position,
     PositionEncoding,
@@ -192,6 +201,22 @@ class Snapshot:
             + replacement
             + blocks[high].children[right].text[finish:]
         )
+        edited = self._with_leaf(low, left, middle) if (low, left) == (high, right) else None
+        if edited is None:
+            edited = self._with_leaves(low, left, high, right, middle)
+        edited.origin = Origin(ref(self), start, end, start + len(replacement))
+        return edited
+
+    def _with_leaf(self, number: int, index: int, text: str) -> Snapshot | None:
+        """Return this snapshot with another text in one leaf; None where that concerns its neighbours."""
+        if not _SMALL_LEAF <= len(text) <= LEAF_SIZE or text[0] == "\n" or text[-1] == "\r":
+            return None
+        block = self._root.children[number]
+        return Snapshot(self._root.replaced(number, block.replaced(index, Leaf(text))))
+
+    def _with_leaves(self, low: int, left: int, high: int, right: int, middle: str) -> Snapshot:
+        """Return this snapshot with another text from one leaf to another, of the same block or not."""
+        blocks = self._root.children
         head = list(blocks[low].children[:left])
         tail = list(blocks[high].children[right + 1 :])
         if not head and low > 0:
@@ -209,9 +234,7 @@ class Snapshot:
         if len(leaves) < _SMALL_BLOCK and high + 1 < len(blocks):
             high += 1
             leaves += blocks[high].children
-        edited = Snapshot(Block([*blocks[:low], *blocks_of(leaves), *blocks[high + 1 :]]))
-        edited.origin = Origin(ref(self), start, end, start + len(replacement))
-        return edited
+        return Snapshot(Block([*blocks[:low], *blocks_of(leaves), *blocks[high + 1 :]]))
 
     def apply(
         self, changes: Iterable[tuple[Range | None, str]], encoding: PositionEncoding

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -98,6 +97,6 @@ _MARKUP = (
 def test_plain_blocks_are_found_as_among_others(text: str) -> None:
     """The fast search for blocks finds what the one for everything finds."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cuts, "_MARKS", (re.compile(r"[\s\S]"),))
+        patch.setattr(cuts, "_MARKS", ("",))
         slow = list(cuts.before_blocks(text))
     assert list(cuts.before_blocks(text)) == slow

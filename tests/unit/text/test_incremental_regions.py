@@ -101,7 +101,7 @@ def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sections, "LONG", 12)
     for name, value in {"LEAF_SIZE": 32, "BLOCK_WIDTH": 4}.items():
         monkeypatch.setattr(chunks, name, value)
-    for name, value in {"_SMALL_LEAF": 8, "_SMALL_BLOCK": 2}.items():
+    for name, value in {"LEAF_SIZE": 32, "_SMALL_LEAF": 8, "_SMALL_BLOCK": 2}.items():
         monkeypatch.setattr(snapshots, name, value)
 
 

@@ -57,6 +57,7 @@ def small_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves of a few characters, so that each example crosses many borders."""
     monkeypatch.setattr(chunks, "LEAF_SIZE", 7)
     monkeypatch.setattr(chunks, "BLOCK_WIDTH", 4)
+    monkeypatch.setattr("transformers_ls.text.snapshot.LEAF_SIZE", 7)
     monkeypatch.setattr("transformers_ls.text.snapshot._SMALL_LEAF", 2)
     monkeypatch.setattr("transformers_ls.text.snapshot._SMALL_BLOCK", 2)
 
@@ -102,6 +103,15 @@ def test_edits_are_those_of_a_string(text: str, edits: list[tuple[float, float, 
         assert snapshot.text == text
         assert snapshot.slice(start, start + 30) == text[start : start + 30]
         assert "".join(x.text for blk in before._root.children for x in blk.children) == old
+        # What is known of places is taken over from the text before, in every unit.
+        oracle = Oracle(text)
+        for encoding in ENCODINGS:
+            for offset in {0, start, start + len(replacement), len(text) // 2, len(text)}:
+                position = oracle.position_at(offset, encoding)
+                assert snapshot.position_at(offset, encoding) == position
+                assert snapshot.offset_at(position, encoding) == oracle.offset_at(
+                    position, encoding
+                )
 
 
 @settings(max_examples=100, deadline=None)

@@ -16,6 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.texts import NASTY, generated
+from transformers_ls.text import chunks
+from transformers_ls.text import snapshot as snapshot_module
 from transformers_ls.text.chunks import LEAF_SIZE
 from transformers_ls.text.snapshot import Slice, Snapshot
 from transformers_ls.tokens import cache as cache_module
@@ -84,10 +86,20 @@ def test_documents_are_counted_exactly_through_all_edits(
     cache, wrong = CountCache(), []
     assert counter.cuts
     for number in range(EDITS // 100):
+        # Small leaves: with and without cuts, many of them beside the one that is edited.
+        leaf, width = source.choice(((4_096, 64), (400, 8), (100, 8)))
+        for module in (chunks, snapshot_module):
+            monkeypatch.setattr(module, "LEAF_SIZE", leaf)
+        monkeypatch.setattr(chunks, "BLOCK_WIDTH", width)
+        monkeypatch.setattr(snapshot_module, "_SMALL_LEAF", leaf // 8)
+        monkeypatch.setattr(snapshot_module, "_SMALL_BLOCK", width // 4)
         snapshot = Snapshot.of(document(source, source.choice((200, 2_000, 15_000))))
-        texts, found = [], []
+        texts, found, kept = [], [], [snapshot]
         for _ in range(100):
             snapshot = edited(source, snapshot)
+            # What is known of a text is of use to the next one while somebody has it.
+            if source.random() < 0.8:
+                kept.append(snapshot)
             start = source.randrange(len(snapshot) + 1)
             part = Slice(snapshot, start, source.randrange(start, len(snapshot) + 1))
             found += cache.count_all(counter, [snapshot, part])

@@ -40,9 +40,8 @@ _MARKDOWN = re.compile(
 _BLOCK = re.compile(r"\n\n(?=\#{1,6}[ \t]|[^\W\d_])")
 # What else `_MARKDOWN` finds has one of these in its line. Where there is none, `_BLOCK` finds the
 # same blocks three times as fast.
-_MARKS = tuple(
-    re.compile(mark) for mark in ("```", "~~~", r"<(?:[!?]|(?i:script|pre|style|textarea))", "\r")
-)
+_MARKS = ("```", "~~~", "<", "\r")
+_HTML = re.compile(r"<(?:[!?]|(?i:script|pre|style|textarea))")
 FRONT_MATTER = ("---", "+++")
 """What front matter begins with."""
 _FRONT_MATTER = re.compile(r"(?:---|\+\+\+)[ \t]*(?=[\r\n])")
@@ -133,8 +132,11 @@ class _Marks:
         """Return the place of the first mark from `start` on, or the length of the text."""
         for number, mark in enumerate(_MARKS):
             if self._next[number] < start:
-                found = mark.search(self._text, start)
-                self._next[number] = found.start() if found else len(self._text)
+                place = self._text.find(mark, start)
+                if mark == "<" and place >= 0:
+                    found = _HTML.search(self._text, place)
+                    place = found.start() if found else -1
+                self._next[number] = place if place >= 0 else len(self._text)
         return min(self._next)
 
 
