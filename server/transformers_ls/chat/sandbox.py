@@ -92,6 +92,7 @@ class Sandbox:
         self._line = asyncio.Lock()
         self._process: RenderProcess | None = None
         self._ids = count(1)
+        self._exchanges: set[asyncio.Task[list[Reply]]] = set()
         self._closed = False
 
     @property
@@ -168,11 +169,13 @@ class Sandbox:
         ]
 
     async def close(self) -> None:
-        """End the child; a render in progress fails."""
+        """End the child; a render in progress fails, whether somebody still waits for it or not."""
         self._closed = True
         process, self._process = self._process, None
         if process is not None:
             await process.end()
+        if self._exchanges:
+            await asyncio.wait(self._exchanges)
 
     async def _ask(self, request: RenderRequest, want: str, **more: Any) -> dict[str, Any]:
         (reply,) = await self._ask_all([request], want, **more)
@@ -210,8 +213,13 @@ class Sandbox:
         # A caller that gives up (the next key was typed) leaves the exchange to end by itself:
         # question and answer stay in step, and the child stays warm.
         exchange = asyncio.ensure_future(self._exchange(shared, jobs))
-        exchange.add_done_callback(lambda _: self._line.release())
+        self._exchanges.add(exchange)
+        exchange.add_done_callback(self._exchanged)
         return await asyncio.shield(exchange)
+
+    def _exchanged(self, exchange: asyncio.Task[list[Reply]]) -> None:
+        self._exchanges.discard(exchange)
+        self._line.release()
 
     async def _exchange(self, shared: dict[str, Any], jobs: list[dict[str, Any]]) -> list[Reply]:
         """Get all answers; after one that broke a limit, another process does the rest.
@@ -285,10 +293,20 @@ class Sandbox:
             else:
                 return self._process
         self._process = None
+        self._be_open()
+        process = await RenderProcess.start(self.limits)
+        try:
+            # It may have been closed meanwhile, and then nobody else would end the process.
+            self._be_open()
+        except TemplateError:
+            await process.end()
+            raise
+        self._process = process
+        return process
+
+    def _be_open(self) -> None:
         if self._closed:
             raise unavailable("it was closed")
-        self._process = await RenderProcess.start(self.limits)
-        return self._process
 
 
 async def _frame(shared: Mapping[str, Any], jobs: Sequence[Mapping[str, Any]]) -> bytes:

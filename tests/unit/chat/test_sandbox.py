@@ -186,6 +186,44 @@ async def test_closing_during_a_render(sandbox):
         await render
 
 
+async def test_nothing_goes_on_after_closing(sandbox):
+    await sandbox.start()
+    render = asyncio.create_task(sandbox.render(ask(FOREVER)))
+    child = psutil.Process(sandbox.pid)
+    await until(lambda: child.cpu_percent(0.02) > 10)
+    # Nobody waits for the exchange any more.
+    render.cancel()
+    await settle([render])
+    await sandbox.close()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_closing_while_the_child_starts(monkeypatch):
+    sandbox, started = Sandbox(ROOMY), []
+    start = module.RenderProcess.start
+
+    async def watched(limits):
+        process = await start(limits)
+        started.append(psutil.Process(process.pid))
+        await closing.wait()
+        return process
+
+    closing = asyncio.Event()
+    monkeypatch.setattr(module.RenderProcess, "start", watched)
+    render = asyncio.create_task(sandbox.render(ask(ECHO)))
+    async with asyncio.timeout(60):
+        while not started:  # noqa: ASYNC110 - nobody is told of it.
+            await asyncio.sleep(0.01)
+        close = asyncio.create_task(sandbox.close())
+        await asyncio.sleep(0)
+        closing.set()
+        await close
+        with pytest.raises(TemplateError, match="closed"):
+            await render
+    assert sandbox.pid is None
+    assert psutil.wait_procs(started, 30)[1] == []
+
+
 @pytest.mark.parametrize(
     ("limits", "words"),
     [
