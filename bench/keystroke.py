@@ -39,6 +39,7 @@ URI = "file:///typing.md"
 KEYS = "A key, then 42 more: caf\u00e9s close at 9.\n\n- one\n\n    indented `code` \U0001f642 \u4e2d\u6587!\n"
 WARM_UP = 5
 SHORT = 100_000
+"""Characters."""
 FURTHER = 0.2
 """How much of the empty server's time each tokenizer after the first may add: one more process counts."""
 

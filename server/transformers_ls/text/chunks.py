@@ -10,7 +10,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import Any, Generic, TypeVar
-from weakref import ref
 
 from transformers_ls.text.positions import LINE_BREAK, PositionEncoding, units_of
 
@@ -88,13 +87,10 @@ class Block(Generic[Child]):
             else (0, 0, 0, 0)
         )
         self._running: list[list[int] | None] = [None, None, None, None]
-        self.origin: tuple[ref[Block[Child]], int] | None = None
-        """The block it was made of, as long as somebody else has it, and the child that is another."""
 
     def replaced(self, index: int, child: Child) -> Block[Child]:
         """Return this block with another child in one place; nothing is added up anew."""
         block: Block[Child] = Block(())
-        block.origin = ref(self), index
         children = list(self.children)
         children[index] = child
         block.children = tuple(children)

@@ -198,27 +198,8 @@ class Segments:
     def _middle(self, block: Block[Leaf]) -> _Middle | None:
         """Return what a block knows of itself; None when none of its leaves has a cut."""
         middle: _Middle | None = block.notes.get(self)
-        if middle is None:
-            middle = self._edited(block) or self._found(block)
-            if middle is not None:
-                self._note(block, middle)
-        return middle
-
-    def _edited(self, block: Block[Leaf]) -> _Middle | None:
-        """Make it of what the block before an edit knew; None where that takes a look at all leaves."""
-        base, index = (block.origin[0](), block.origin[1]) if block.origin else (None, 0)
-        known: _Middle | None = base.notes.get(self) if base is not None else None
-        if known is None or not known.first <= index <= known.last:
-            return None
-        leaves = block.children
-        if len(known.segments) != known.last - known.first or self._known(leaves[index]).cut < 0:
-            return None
-        segments = [*known.segments]
-        for number in range(max(index - 1, known.first), min(index + 1, known.last)):
-            segments[number - known.first] = self._segment(leaves[number : number + 2])
-        return _Middle(known.first, known.last, segments)
-
-    def _found(self, block: Block[Leaf]) -> _Middle | None:
+        if middle is not None:
+            return middle
         leaves = block.children
         first = last = -1
         before: _Known | None = None
@@ -231,7 +212,7 @@ class Segments:
                 first = number
             else:
                 segment = before.segment
-                # An edit makes few leaves of a block new; the others are followed by the same one.
+                # A key makes one leaf of the block new; the others are followed by the same one.
                 if (
                     segment is None
                     or number != last + 1
@@ -243,7 +224,9 @@ class Segments:
             last, before = number, known
         if before is None:
             return None
-        return _Middle(first, last, segments)
+        middle = _Middle(first, last, segments)
+        self._note(block, middle)
+        return middle
 
     def _segment(self, leaves: Sequence[Leaf]) -> Segment:
         """Return the segment from the cut of the first leaf to that of the last."""
