@@ -35,9 +35,15 @@ AIM_MB = {False: 200, True: 400}
 
 
 def memory(pid: int) -> tuple[float, float]:
-    """Return RSS and PSS in MB; PSS is RSS where the system does not tell it."""
+    """Return RSS and PSS of a process in MB; PSS is RSS where the system does not tell it."""
     info = psutil.Process(pid).memory_full_info()
     return info.rss / 2**20, getattr(info, "pss", info.rss) / 2**20
+
+
+def all_memory(pid: int) -> float:
+    """Return the PSS in MB of a process and of those that it has started."""
+    started = psutil.Process(pid).children(recursive=True)
+    return sum(memory(process)[1] for process in [pid, *(child.pid for child in started)])
 
 
 async def ticking(work: Callable[[], Any]) -> tuple[Any, float, float]:
@@ -120,7 +126,7 @@ async def child(folders: list[Path]) -> dict[str, Any]:
             keys.append(time.perf_counter() - start)
         assert found == counter.count(snapshot.text)
         rows.append((f"a key in 10 MB (median), {folder.name}", sorted(keys)[50], 0.0))
-    after = [memory(counter.pid) for counter in counters]
+    after = [all_memory(counter.pid) for counter in counters]
     result = {
         "names": [folder.name for folder in folders],
         "front": front,
@@ -128,7 +134,7 @@ async def child(folders: list[Path]) -> dict[str, Any]:
         "after": after,
         "round trip": [times[150], times[-4]],
         "rows": rows,
-        "front after": memory(psutil.Process().pid),
+        "front after": memory(psutil.Process().pid)[1],
     }
     store.close()
     return result
@@ -151,12 +157,12 @@ def main() -> int:
     ]
     command = [sys.executable, __file__, "--child", *folders]
     result = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
-    print(f"{'process':>24} {'RSS MB':>7} {'PSS MB':>7}   after the counts below: RSS")
+    print(f"{'process':>24} {'RSS MB':>7} {'PSS MB':>7}   PSS after the counts below, with copies")
     print(
-        f"{'front':>24} {result['front'][0]:7.0f} {result['front'][1]:7.0f} {result['front after'][0]:10.0f}"
+        f"{'front':>24} {result['front'][0]:7.0f} {result['front'][1]:7.0f} {result['front after']:10.0f}"
     )
     rows = zip(result["names"], result["loaded"], result["after"], strict=True)
-    for name, (rss, pss), (later, _) in rows:
+    for name, (rss, pss), later in rows:
         print(f"{name:>24} {rss:7.0f} {pss:7.0f} {later:10.0f}")
     total = result["front"][1] + sum(pss for _, pss in result["loaded"])
     print(f"{'together':>24} {'':>7} {total:7.0f}")

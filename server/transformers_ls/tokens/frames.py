@@ -21,11 +21,13 @@ __all__ = [
     "Frames",
     "Kind",
     "frame_bytes",
+    "pack_bytes",
     "pack_texts",
     "read_frame",
     "read_frames",
     "text_bytes",
     "unpack_texts",
+    "unpack_views",
     "write_bytes",
     "write_frame",
     "write_some",
@@ -78,17 +80,24 @@ def pack_texts(texts: Sequence[str]) -> list[bytes]:
     return [sizes.tobytes(), *pieces]
 
 
+def pack_bytes(texts: Sequence[bytes]) -> list[bytes]:
+    """Return the body of a frame that holds texts which are bytes already, in pieces."""
+    return [array("Q", [len(texts), *map(len, texts)]).tobytes(), *texts]
+
+
 def unpack_texts(body: bytes) -> list[str]:
     """Return the texts of a frame's body."""
+    return [str(view, "utf-8", "surrogatepass") for view in unpack_views(body)]
+
+
+def unpack_views(body: bytes) -> Iterator[memoryview]:
+    """Yield the bytes of each text of a frame's body."""
     view = memoryview(body)
     (count,) = struct.unpack_from("=Q", body)
-    sizes = view[8 : 8 * (count + 1)].cast("Q")
     at = 8 * (count + 1)
-    texts = []
-    for size in sizes:
-        texts.append(str(view[at : at + size], "utf-8", "surrogatepass"))
+    for size in view[8:at].cast("Q"):
+        yield view[at : at + size]
         at += size
-    return texts
 
 
 def write_frame(pipe: int, number: int, kind: Kind, body: Iterable[bytes]) -> None:
