@@ -180,15 +180,28 @@ async def test_a_long_text_is_opened_as_it_is():
     reader = Reader()
     reader.messages.data_received(frame(message))
     await until_the_end(reader)
-    assert reader.read == [message]
+    (read,) = reader.read
+    name = read["params"]["textDocument"]["text"]
+    assert len(name) < 100
     documents = reader.messages._server.protocol.documents
-    opened = types.TextDocumentItem(
-        item["uri"], "markdown", 1, reader.read[0]["params"]["textDocument"]["text"]
-    )
-    snapshot = documents._foreseen[1]
+    opened = types.TextDocumentItem(item["uri"], "markdown", 1, name)
     documents.open(opened)
-    assert documents.get(item["uri"]).snapshot is snapshot
+    snapshot = documents.get(item["uri"]).snapshot
     assert snapshot.text == text
-    # It is not taken for another one.
+    assert snapshot.line_count == 50_001
+    # The name stands for it once; after that it is a text like any other.
     documents.open(opened)
-    assert documents.get(item["uri"]).snapshot is not snapshot
+    assert documents.get(item["uri"]).snapshot.text == name
+
+
+async def test_other_long_texts_come_whole():
+    text = "Caf\u00e9 \U0001f642\r\n" * 50_000
+    changed = {"textDocument": {"uri": "file:///a.md"}, "contentChanges": [{"text": text}]}
+    messages = [
+        {"jsonrpc": "2.0", "method": "textDocument/didChange", "params": changed},
+        {"jsonrpc": "2.0", "method": "textDocument/didOpen", "params": {"text": text}},
+    ]
+    reader = Reader()
+    reader.messages.data_received(b"".join(map(frame, messages)))
+    await until_the_end(reader)
+    assert reader.read == messages

@@ -35,7 +35,7 @@ class DocumentStore:
         self.on_change: list[Callable[[str], None]] = []
         """Called with the URI of each document whose text changed."""
         self._documents: dict[str, Document] = {}
-        self._foreseen: tuple[str, Snapshot] | None = None
+        self._foreseen: dict[str, Snapshot] = {}
 
     def __iter__(self) -> Iterator[Document]:
         return iter(list(self._documents.values()))
@@ -44,25 +44,27 @@ class DocumentStore:
         """Return the document as it is now, or None when it is not open."""
         return self._documents.get(uri)
 
-    def foresee(self, message: Any) -> None:
-        """Make the snapshot of a text that a message will open, if there is one.
+    def foresee(self, message: Any, strings: dict[str, list[str]]) -> None:
+        """Make the snapshot of a long text that a message will open, if there is one.
 
-        For threads: a text of 10 MB takes 30 ms. The message is handled soon after.
+        For threads: a text of 10 MB takes 30 ms. The message is handled soon after; the name that it
+        has for its text stands for the snapshot then.
+
+        Args:
+            message: A message with names for its long strings.
+            strings: Their pieces by name; the text's are taken out.
         """
         match message:
             case {
                 "method": types.TEXT_DOCUMENT_DID_OPEN,
-                "params": {"textDocument": {"text": str(text)}},
-            }:
-                self._foreseen = text, Snapshot.of(text)
+                "params": {"textDocument": {"text": str(name)}},
+            } if name in strings:
+                # At most one is under way; one that was not handled is dropped.
+                self._foreseen = {name: Snapshot.of_pieces(strings.pop(name))}
 
     def open(self, item: types.TextDocumentItem) -> None:
         """Take a document that the client opened; opening it twice replaces it."""
-        foreseen, self._foreseen = self._foreseen, None
-        if foreseen is not None and foreseen[0] is item.text:
-            snapshot = foreseen[1]
-        else:
-            snapshot = Snapshot.of(item.text)
+        snapshot = self._foreseen.pop(item.text, None) or Snapshot.of(item.text)
         self._documents[item.uri] = Document(item.uri, item.version, item.language_id, snapshot)
 
     def change(self, params: types.DidChangeTextDocumentParams) -> None:

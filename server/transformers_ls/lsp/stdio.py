@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from pygls.exceptions import JsonRpcException
 from pygls.io_ import StdinAsyncReader, StdoutWriter, run_async
 
-from transformers_ls.text.long_json import LONG, read_json
+from transformers_ls.text.long_json import LONG, filled, read_in_pieces
 from transformers_ls.text.turns import polite_loop
 
 if TYPE_CHECKING:
@@ -146,9 +146,9 @@ class Messages(asyncio.Protocol):
     def _read_long(self, whole: bytearray, start: int, end: int) -> Any:
         del whole[end:]
         del whole[:start]
-        message = read_json(whole)
-        self._server.protocol.documents.foresee(message)
-        return message
+        message, strings = read_in_pieces(whole)
+        self._server.protocol.documents.foresee(message, strings)
+        return filled(message, strings)
 
     def _read(self, reading: asyncio.Future[Any]) -> None:
         self._reading = None

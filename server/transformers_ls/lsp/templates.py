@@ -110,7 +110,7 @@ class Templates:
         """
         from transformers_ls.templates.samples import sample_conversations
 
-        conversations = sample_conversations(len(document.snapshot.text))
+        conversations = sample_conversations(len(document.snapshot))
         names = [conversation.label for conversation in conversations]
         wanted = options.sample or names[0]
         if wanted not in names:

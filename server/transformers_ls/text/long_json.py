@@ -2,18 +2,18 @@ r"""Reads long JSON bit by bit, in a thread beside the event loop.
 
 `json.loads` never lets other threads in: a document of 10 MB that is opened would hold up all that
 is going on for 50 ms. Nearly all of a long message is one string, or a few, which are decoded in
-slices here.
+slices here. To join these is one step again, of tens of milliseconds: who can, takes the pieces.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from uuid import uuid4
 
-__all__ = ["LONG", "read_json"]
+__all__ = ["LONG", "filled", "read_in_pieces", "read_json"]
 
 LONG = 1 << 18
 """Bytes, for which `json.loads` takes about a millisecond. Less is not worth the way to a thread."""
@@ -37,18 +37,33 @@ def read_json(body: bytes | bytearray, slice_bytes: int = _SLICE) -> Any:
         ValueError: It is no JSON.
         RecursionError: It is nested too deeply.
     """
+    return filled(*read_in_pieces(body, slice_bytes))
+
+
+def read_in_pieces(
+    body: bytes | bytearray, slice_bytes: int = _SLICE
+) -> tuple[Any, dict[str, list[str]]]:
+    """Return what `json.loads` returns, but with names for long strings, and the pieces of these.
+
+    See `read_json`; `filled` puts the strings where their names stand.
+    """
     rest: list[bytes | bytearray] = []
-    strings: dict[str, str] = {}
+    strings: dict[str, list[str]] = {}
     done = 0
     for start, end in _strings(body, slice_bytes):
         if end - start > slice_bytes:
             name = f"{_NAME}{len(strings)}"
-            strings[name] = "".join(_decoded(body, start, end, slice_bytes))
+            strings[name] = [*_decoded(body, start, end, slice_bytes)]
             rest += (body[done:start], name.encode())
             done = end
     rest.append(body[done:])
-    value = json.loads(b"".join(rest))
-    return _filled(value, strings) if strings else value
+    return json.loads(b"".join(rest)), strings
+
+
+def filled(value: Any, strings: Mapping[str, Iterable[str]]) -> Any:
+    """Return a value with the long strings where their names stand."""
+    joined = {name: "".join(pieces) for name, pieces in strings.items()}
+    return _filled(value, joined) if joined else value
 
 
 def _strings(body: bytes | bytearray, slice_bytes: int) -> Iterator[tuple[int, int]]:
@@ -106,8 +121,7 @@ def _cut(body: bytes | bytearray, near: int, end: int) -> int:
     return min(escape + _ESCAPE, end) if second_half else escape
 
 
-def _filled(value: Any, strings: dict[str, str]) -> Any:
-    """Put the long strings where their names stand."""
+def _filled(value: Any, strings: Mapping[str, str]) -> Any:
     match value:
         case str():
             return strings.get(value, value)

@@ -64,6 +64,19 @@ class Snapshot:
         """Make the snapshot of a whole text."""
         return cls(Block(blocks_of(leaves_of(text))), text)
 
+    @classmethod
+    def of_pieces(cls, pieces: Iterable[str]) -> Snapshot:
+        """Make the snapshot of a text that comes in pieces; they are not joined."""
+        leaves: list[Leaf] = []
+        held = ""
+        for piece in pieces:
+            text = held + piece
+            # What follows may begin with its `LF`.
+            held = "\r" if text.endswith("\r") else ""
+            leaves += leaves_of(text.removesuffix(held))
+        leaves += leaves_of(held)
+        return cls(Block(blocks_of(leaves)))
+
     def __len__(self) -> int:
         return self._size
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from transformers_ls.text.long_json import read_json
+from transformers_ls.text.long_json import filled, read_in_pieces, read_json
 
 PIECES = st.sampled_from(
     [
@@ -38,6 +38,9 @@ VALUES = st.recursive(
 def test_it_is_what_json_reads(value, escaped, size):
     body = json.dumps(value, ensure_ascii=escaped).encode("utf-8", "surrogatepass")
     assert read_json(body, size) == json.loads(body)
+    shortened, strings = read_in_pieces(body, size)
+    assert all(len(piece) <= size + 12 for pieces in strings.values() for piece in pieces)
+    assert filled(shortened, strings) == json.loads(body)
 
 
 @given(st.lists(st.sampled_from([*'"\\u0dc{}[]:,aé']), max_size=40).map("".join))

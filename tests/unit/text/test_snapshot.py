@@ -134,6 +134,19 @@ def test_lsp_changes_are_applied_in_order(
     assert Snapshot.of(text).apply(spans, encoding).text == expected
 
 
+@given(st.lists(texts, max_size=5), encodings)
+def test_pieces_are_the_text_that_they_make(pieces: list[str], encoding: PositionEncoding) -> None:
+    text = "".join(pieces)
+    snapshot, whole = Snapshot.of_pieces(pieces), Snapshot.of(text)
+    assert snapshot.text == text
+    assert snapshot.line_count == whole.line_count
+    for offset in range(len(text) + 1):
+        assert snapshot.position_at(offset, encoding) == whole.position_at(offset, encoding)
+    for leaf, following in pairwise(leaf for block in snapshot.blocks for leaf in block.children):
+        assert leaf.text
+        assert not (leaf.text.endswith("\r") and following.text.startswith("\n"))
+
+
 def test_no_range_replaces_the_whole_text() -> None:
     changes = [(None, "one\ntwo"), (Range(Position(1, 0), Position(1, 3)), "2")]
     assert Snapshot.of("old").apply(changes, PositionEncoding.UTF16).text == "one\n2"
