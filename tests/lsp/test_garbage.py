@@ -18,48 +18,41 @@ class Searches:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, middle: int) -> None:
         self.middle = middle
         self.full = 0
-        self.done = asyncio.Event()
-        looked = SimpleNamespace(get_count=self.get_count, collect=self.collect)
+        looked = SimpleNamespace(get_count=lambda: (0, 0, self.middle), collect=self.collect)
         monkeypatch.setattr(garbage, "gc", looked)
         monkeypatch.setattr(garbage, "_EVERY_SECONDS", 0.001)
-        self.looks = 0
-
-    def get_count(self) -> tuple[int, int, int]:
-        self.looks += 1
-        if self.looks > 5:
-            self.done.set()
-        return (0, 0, self.middle)
 
     def collect(self) -> None:
         self.full += 1
         self.middle = 0
 
 
-@pytest.mark.parametrize(("middle", "full"), [(500, 1), (1, 0)])
-async def test_a_search_when_one_is_due(
-    monkeypatch: pytest.MonkeyPatch, middle: int, full: int
+@pytest.mark.parametrize(
+    ("middle", "quiet", "asked", "full"),
+    [
+        (500, 3.0, False, 1),
+        (1, 3.0, False, 0),
+        (500, 0.0, False, 0),
+        (500, 3.0, True, 0),
+        (500, 70.0, True, 1),
+    ],
+)
+async def test_a_search_when_one_is_due_and_nobody_waits(
+    monkeypatch: pytest.MonkeyPatch, middle: int, quiet: float, asked: bool, full: int
 ) -> None:
     searches = Searches(monkeypatch, middle)
-    collector = IdleCollector(lambda: 0.0)
-    collector.start()
-    await searches.done.wait()
-    collector.close()
-    assert searches.full == full
-
-
-async def test_none_while_messages_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    searches = Searches(monkeypatch, 500)
-    asked = 0
+    looks = 0
+    looked = asyncio.Event()
 
     def last_message() -> float:
-        nonlocal asked
-        asked += 1
-        if asked > 5:
-            searches.done.set()
-        return time.monotonic()
+        nonlocal looks
+        looks += 1
+        if looks > 5:
+            looked.set()
+        return time.monotonic() - quiet
 
-    collector = IdleCollector(last_message)
+    collector = IdleCollector(last_message, lambda: asked)
     collector.start()
-    await searches.done.wait()
+    await looked.wait()
     collector.close()
-    assert searches.full == 0
+    assert searches.full == full

@@ -15,6 +15,8 @@ __all__ = ["IdleCollector"]
 
 _EVERY_SECONDS = 5.0
 _IDLE_SECONDS = 2.0
+_AWAY_SECONDS = 60.0
+"""After so long without a message nobody looks at an answer that is still to come."""
 _DUE = 20
 """As many searches of the middle generation are worth a full one."""
 
@@ -24,10 +26,12 @@ class IdleCollector:
 
     Args:
         last_message: Returns when the last message came, by `time.monotonic`.
+        is_asked: Tells whether a request waits for its answer.
     """
 
-    def __init__(self, last_message: Callable[[], float]) -> None:
+    def __init__(self, last_message: Callable[[], float], is_asked: Callable[[], bool]) -> None:
         self._last_message = last_message
+        self._is_asked = is_asked
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -44,6 +48,7 @@ class IdleCollector:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(_EVERY_SECONDS)
-            idle = time.monotonic() - self._last_message() >= _IDLE_SECONDS
-            if idle and gc.get_count()[2] >= _DUE:
+            quiet = time.monotonic() - self._last_message()
+            enough = _AWAY_SECONDS if self._is_asked() else _IDLE_SECONDS
+            if quiet >= enough and gc.get_count()[2] >= _DUE:
                 gc.collect()

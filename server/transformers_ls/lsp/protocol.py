@@ -61,6 +61,11 @@ class TransformersProtocol(LanguageServerProtocol):
         """When the last message came, by `time.monotonic`."""
         super().__init__(server, converter)
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether a request waits for its answer: one of the client's, or one to it."""
+        return bool(self._request_futures)
+
     # Messages in
 
     def get_message_type(self, method: str) -> type[Any] | None:  # type: ignore[override]

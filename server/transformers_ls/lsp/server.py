@@ -78,7 +78,9 @@ class TransformersServer(LanguageServer):
         self.status = StatusReporter(self)
         self.highlights = Highlights()
         self.results = Results()
-        self._garbage = IdleCollector(lambda: self.protocol.last_message)
+        self._garbage = IdleCollector(
+            lambda: self.protocol.last_message, lambda: self.protocol.is_asked
+        )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._shown: set[str] = set()
 
