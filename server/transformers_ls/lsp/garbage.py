@@ -17,7 +17,7 @@ _EVERY_SECONDS = 5.0
 _IDLE_SECONDS = 2.0
 _AWAY_SECONDS = 60.0
 """After so long without a message nobody looks at an answer that is still to come."""
-_DUE = 20
+_DUE = 50
 """As many searches of the middle generation are worth a full one."""
 
 

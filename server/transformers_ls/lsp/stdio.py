@@ -19,8 +19,9 @@ from threading import Event
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pygls.exceptions import JsonRpcException
-from pygls.io_ import StdinAsyncReader, StdoutWriter, run_async
+from pygls.io_ import StdinAsyncReader, run_async
 
+from transformers_ls.lsp.output import Output
 from transformers_ls.text.long_json import LONG, filled, read_in_pieces
 from transformers_ls.text.turns import polite_loop
 
@@ -40,7 +41,8 @@ _LENGTH = re.compile(rb"(?i)(?:\A|\n)Content-Length: *(\d{1,12})[ \t]*\r\n")
 
 def serve_stdio(server: TransformersServer, stdin: BinaryIO, stdout: BinaryIO) -> None:
     """Serve one client until its input ends; as `LanguageServer.start_io`, which see."""
-    server.protocol.set_writer(StdoutWriter(stdout))
+    output = Output(stdout)
+    server.protocol.set_writer(output)
     server._stop_event = Event()  # noqa: SLF001 - set by pygls' own starts, with no public way.
     try:
         with suppress(BrokenPipeError, KeyboardInterrupt, SystemExit):
@@ -49,6 +51,7 @@ def serve_stdio(server: TransformersServer, stdin: BinaryIO, stdout: BinaryIO) -
             with asyncio.Runner(loop_factory=new_loop) as runner:
                 runner.run(_serve(server, server._stop_event, stdin, stdout))  # noqa: SLF001
     finally:
+        output.close()
         server.shutdown()  # type: ignore[no-untyped-call]
 
 
