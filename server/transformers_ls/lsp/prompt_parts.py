@@ -6,7 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from transformers_ls.tokens.parts import Part, count_parts, gaps_between
+from transformers_ls.text.turns import give_way
+from transformers_ls.tokens.parts import Part, Tokens, gaps_between
 
 if TYPE_CHECKING:
     from transformers_ls.lsp.chats import RenderedChat
@@ -39,9 +40,12 @@ async def parts_of(server: TransformersServer, chat: RenderedChat) -> PromptPart
 
 def _parts_of(counter: Counter, chat: RenderedChat) -> PromptParts:
     offsets = counter.encode(chat.text).offsets
+    give_way()
+    tokens = Tokens(offsets)
+    give_way()
 
     def count(spans: list[tuple[int, int]]) -> list[Part]:
-        parts = count_parts(offsets, spans)
+        parts = tokens.count(spans)
         if counter.exact:
             return parts
         return [Part(part.start, part.end, part.tokens, exact=False) for part in parts]
@@ -49,7 +53,7 @@ def _parts_of(counter: Counter, chat: RenderedChat) -> PromptParts:
     known = [span for span in chat.message_spans if span is not None]
     counted = iter(count(known))
     messages = tuple(None if span is None else next(counted) for span in chat.message_spans)
-    trained = sum(part.tokens for part in count_parts(offsets, chat.trained_spans))
+    trained = sum(part.tokens for part in tokens.count(chat.trained_spans))
     if len(known) < len(messages):
         return PromptParts(len(offsets), messages, None, None, trained)
     return PromptParts(

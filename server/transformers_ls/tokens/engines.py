@@ -162,6 +162,11 @@ class FastCounter(ReferenceCounter):
     def _load(self) -> None:
         pass
 
+    def encode(self, text: str) -> Encoding:
+        """Return the ids and offsets of a text."""
+        ids, spans = self._spelled(plain_text(text))
+        return super().encode(text) if spans is None else Encoding(ids, spans)
+
     def pieces(
         self, text: str, start: int = 0, end: int | None = None, most: int | None = None
     ) -> list[Piece]:

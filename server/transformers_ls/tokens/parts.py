@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-__all__ = ["Part", "count_parts", "gaps_between"]
+__all__ = ["Part", "Tokens", "gaps_between"]
 
 Span = tuple[int, int]
 
@@ -27,30 +27,35 @@ class Part:
     exact: bool
 
 
-def count_parts(offsets: Sequence[Span], spans: Iterable[Span]) -> list[Part]:
-    """Count the tokens of spans of a text.
+class Tokens:
+    """Where the tokens of a text stand.
 
     Args:
         offsets: The code points of each token of the whole text, as `Encoding` has them.
-        spans: The parts; they need not cover the text.
     """
-    ordered = sorted(offsets)
-    starts = [start for start, _ in ordered]
-    # Some pipelines let tokens overlap (a character of several tokens), so the last one that begins
-    # before a place need not be the one that reaches the furthest.
-    reach = list(accumulate((end for _, end in ordered), max))
 
-    def begun(place: int) -> int:
-        return bisect_left(starts, place)
+    def __init__(self, offsets: Sequence[Span]) -> None:
+        # Nearly always they are in order.
+        ordered = sorted(offsets)
+        self._starts = [start for start, _ in ordered]
+        # Some pipelines let tokens overlap (a character of several tokens), so the last one that
+        # begins before a place need not be the one that reaches the furthest.
+        self._reach = list(accumulate((end for _, end in ordered), max))
 
-    def is_cut(place: int) -> bool:
-        before = begun(place)
-        return before > 0 and reach[before - 1] > place
+    def count(self, spans: Iterable[Span]) -> list[Part]:
+        """Count the tokens of spans of the text, which need not cover it."""
+        begun, is_cut = self._begun, self._is_cut
+        return [
+            Part(start, end, begun(end) - begun(start), not (is_cut(start) or is_cut(end)))
+            for start, end in spans
+        ]
 
-    return [
-        Part(start, end, begun(end) - begun(start), not (is_cut(start) or is_cut(end)))
-        for start, end in spans
-    ]
+    def _begun(self, place: int) -> int:
+        return bisect_left(self._starts, place)
+
+    def _is_cut(self, place: int) -> bool:
+        before = self._begun(place)
+        return before > 0 and self._reach[before - 1] > place
 
 
 def gaps_between(length: int, spans: Iterable[Span]) -> list[Span]:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from transformers_ls.errors import ModelBrokenError
+from transformers_ls.text.turns import give_way
 from transformers_ls.tokens.counter import Encoding
 from transformers_ls.tokens.counting_process import (
     CountingProcess,
@@ -101,6 +102,7 @@ class RemoteCounter:
         total = len(numbers) // 3
         encoding = Encoding([], [])
         for start in range(0, total, _STEP):
+            give_way()
             end = min(start + _STEP, total)
             encoding.ids.extend(numbers[start:end])
             spans = numbers[total + 2 * start : total + 2 * end].tolist()

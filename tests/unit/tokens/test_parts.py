@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.tiny_tokenizer import make_tokenizer
-from transformers_ls.tokens.parts import Part, count_parts, gaps_between
+from transformers_ls.tokens.parts import Part, Tokens, gaps_between
 
 TEXT = "<|im_start|>user\nCafé 🙂 日本<|im_end|>\n<|im_start|>assistant\n"
 
@@ -24,7 +24,7 @@ def offsets(tmp_path_factory) -> list[tuple[int, int]]:
 def test_parts_that_cover_a_text_add_up(offsets):
     """Wherever the text is cut, each token is counted once; a token never begins in two parts."""
     for cut in range(len(TEXT) + 1):
-        parts = count_parts(offsets, [(0, cut), (cut, len(TEXT))])
+        parts = Tokens(offsets).count([(0, cut), (cut, len(TEXT))])
         assert sum(part.tokens for part in parts) == len(offsets)
         assert parts[0].tokens == sum(start < cut for start, _ in offsets)
         crossed = any(start < cut < end for start, end in offsets)
@@ -33,12 +33,12 @@ def test_parts_that_cover_a_text_add_up(offsets):
 
 def test_a_cut_between_tokens_counts_what_the_piece_has_alone(offsets):
     end = TEXT.index("<|im_end|>") + len("<|im_end|>")
-    (part,) = count_parts(offsets, [(0, end)])
+    (part,) = Tokens(offsets).count([(0, end)])
     assert part == Part(0, end, sum(stop <= end for _, stop in offsets), exact=True)
 
 
 def test_a_long_token_may_hide_behind_a_short_one():
-    assert count_parts([(0, 5), (2, 3)], [(0, 4), (4, 5)]) == [
+    assert Tokens([(0, 5), (2, 3)]).count([(0, 4), (4, 5)]) == [
         Part(0, 4, 2, exact=False),
         Part(4, 5, 0, exact=False),
     ]

@@ -45,13 +45,14 @@ def test_a_token_stands_for_all_of_a_character_that_it_has_a_part_of():
     assert byte_spans("ab", [b"a", b"", b"b"]) is None
 
 
-def test_pieces_are_those_of_the_reference(counters):
+def test_offsets_and_pieces_are_those_of_the_reference(counters):
     fast, reference = counters
 
     # The reference is loaded in the first one.
     @settings(deadline=None)
     @given(TEXTS, st.integers(0, 40), st.integers(0, 40), st.none() | st.integers(1, 5))
     def same(text, start, size, most):
+        assert fast.encode(text) == reference.encode(text)
         expected = reference.pieces(text, start, start + size, most)
         assert fast.pieces(text, start, start + size, most) == expected
 
@@ -62,6 +63,7 @@ def test_the_reference_is_loaded_only_for_what_a_normalizer_changed():
     pipeline = prepare(tokenizer_folder("qwen3"))
     counter = build_counter(pipeline)
     assert [piece.token for piece in counter.pieces("Caf\u00e9 <|im_end|>")][-1] == "<|im_end|>"
+    assert counter.encode("Caf\u00e9").offsets[-1] == (3, 4)
     assert "_reference" not in vars(counter)
     # Qwen composes it: what a token stands for is not its own bytes any more.
     assert counter.pieces("Cafe\u0301") == ReferenceCounter(pipeline).pieces("Cafe\u0301")
