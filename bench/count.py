@@ -47,8 +47,9 @@ def cpu_seconds() -> float:
     """Return the time of all cores that this process and a copy of it took."""
     import psutil
 
+    own = time.process_time()
     copies = [child.cpu_times() for child in psutil.Process().children()]
-    return time.process_time() + sum(times.user + times.system for times in copies)
+    return own + sum(times.user + times.system for times in copies)
 
 
 def child(engine: str, folder: Path, size: int) -> dict[str, Any]:

@@ -97,6 +97,7 @@ async def child(folders: list[Path]) -> dict[str, Any]:
         counters[0].count(f"{short}{number}")
         times.append(time.perf_counter() - start)
     times.sort()
+    after = []
     snapshot = Snapshot.of(mixed(10_000_000))
     text = snapshot.text
     for counter, folder in zip(counters, folders, strict=True):
@@ -117,6 +118,8 @@ async def child(folders: list[Path]) -> dict[str, Any]:
         ):
             _, seconds, stall = await ticking(work)
             rows.append((f"{name}, {folder.name}", seconds, stall))
+        # A copy ends when it has counted nothing for a while.
+        after.append(all_memory(counter.pid))
         keys = []
         for number in range(100):
             place = number * 70_001
@@ -126,7 +129,6 @@ async def child(folders: list[Path]) -> dict[str, Any]:
             keys.append(time.perf_counter() - start)
         assert found == counter.count(snapshot.text)
         rows.append((f"a key in 10 MB (median), {folder.name}", sorted(keys)[50], 0.0))
-    after = [all_memory(counter.pid) for counter in counters]
     result = {
         "names": [folder.name for folder in folders],
         "front": front,

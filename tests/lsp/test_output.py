@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import os
+import select
 import threading
 import time
 from collections.abc import Iterator
@@ -40,15 +40,35 @@ def test_the_order_stays(pipe: Pipe, blocking: bool) -> None:
     assert os.read(reader.fileno(), 10) == b"e"
 
 
-def test_nobody_waits_for_a_client_that_does_not_read(pipe: Pipe) -> None:
+@pytest.mark.parametrize("size", [100, 1_000, 5_000, 12_000, 30_000, 100_000])
+@pytest.mark.parametrize("blocking", [True, False])
+def test_nobody_waits_for_a_client_that_does_not_read(
+    pipe: Pipe, size: int, blocking: bool
+) -> None:
     reader, writer = pipe
+    os.set_blocking(writer.fileno(), blocking)
     out = Output(writer)
-    sent = 0
-    # More than a pipe takes, in messages that it takes one by one.
-    while sent < 300_000:
-        out.write(b"y" * 1_000)
-        sent += 1_000
-    assert reader.read(sent) == b"y" * sent
+    # More than a pipe takes.
+    messages = [bytes([65 + number % 26]) * size for number in range(1 + 300_000 // size)]
+
+    def write() -> None:
+        for message in messages:
+            out.write(message)
+
+    thread = threading.Thread(target=write, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert reader.read(len(messages) * size) == b"".join(messages)
+
+
+def test_where_the_system_tells_of_no_room(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = pipe
+    monkeypatch.delattr(select, "poll")
+    out = Output(writer)
+    for message in (b"a", LONG, b"b"):
+        out.write(message)
+    assert reader.read(len(LONG) + 2) == b"a" + LONG + b"b"
 
 
 def test_several_threads(pipe: Pipe) -> None:
@@ -77,8 +97,10 @@ def test_a_client_that_is_gone(pipe: Pipe) -> None:
     reader.close()
     out.close()
     for message in (b"short", LONG):
-        with pytest.raises(BrokenPipeError):
+        with pytest.raises(BrokenPipeError) as told:
             out.write(message)
+        # It does not grow with each message.
+        assert len(told.traceback) == 2
 
 
 def test_the_end_waits_for_what_is_left_but_not_for_ever(
@@ -89,8 +111,10 @@ def test_the_end_waits_for_what_is_left_but_not_for_ever(
     out = Output(writer)
     out.write(LONG)
     out.close()
+    assert out._waiting
     assert reader.read(len(LONG)) == LONG
     monkeypatch.setattr(output, "_FAREWELL_SECONDS", 20)
+    out = Output(writer)
     out.write(LONG)
     read: list[bytes] = []
 
@@ -101,15 +125,6 @@ def test_the_end_waits_for_what_is_left_but_not_for_ever(
     thread = threading.Thread(target=late)
     thread.start()
     out.close()
-    # All is on its way by now; only what the pipe holds was not read yet.
+    assert not out._waiting
     thread.join()
     assert read == [LONG]
-
-
-def test_a_stream_without_a_descriptor() -> None:
-    stream = io.BytesIO()
-    out = Output(stream)
-    out.write(b"a")
-    out.write(LONG)
-    out.close()
-    assert stream.getvalue() == b"a" + LONG

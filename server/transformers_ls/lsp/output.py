@@ -1,22 +1,24 @@
 """Standard output, for an event loop that must not wait until the client has read.
 
 A pipe takes some ten thousand bytes; who writes more waits for the other end. So what is long, or
-comes while the pipe is full, is written by a thread, and what comes behind it waits for its turn.
+finds no room, is written by a thread, and what comes behind it waits for its turn.
 """
 
 from __future__ import annotations
 
-import io
 import os
 import select
 import threading
+import time
 from collections import deque
 from typing import BinaryIO
 
 __all__ = ["Output"]
 
 _AT_ONCE = 1 << 15
-"""Bytes, half of what an empty pipe takes."""
+"""Bytes; more is left to the thread, even if the client reads as fast as it is written to."""
+_ROOM = 512
+"""Bytes for which there is room where the system says that there is some: POSIX's least `PIPE_BUF`."""
 _FAREWELL_SECONDS = 2.0
 
 
@@ -24,24 +26,22 @@ class Output:
     """Writes messages in the order in which they come; from any thread.
 
     Args:
-        stream: Where to; written through this object only.
+        stream: Where to; written past its own buffer, through this object only.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        try:
-            self._number = stream.fileno()
-        except io.UnsupportedOperation:
-            self._number = -1
+        # Python could not end while a thread waits with the lock of the stream's buffer.
+        self._number = stream.fileno()
+        # Windows does not tell: there all is written by the thread.
         self._room: select.poll | None = None
-        # Windows does not tell.
-        if hasattr(select, "poll") and self._number >= 0:
+        if hasattr(select, "poll"):
             self._room = select.poll()
             self._room.register(self._number, select.POLLOUT)
         self._lock = threading.Condition()
-        self._waiting: deque[bytes] = deque()
+        self._waiting: deque[memoryview] = deque()
         """The first one is being written."""
-        self._error: OSError | ValueError | None = None
+        self._error: OSError | None = None
+        self._end: float | None = None
         # There before it is needed: to start a thread is to wait for it.
         threading.Thread(target=self._write_waiting, name="output", daemon=True).start()
 
@@ -49,48 +49,41 @@ class Output:
         """Write a message, now or soon.
 
         Raises:
-            OSError, ValueError: The other end is gone, or the stream is closed.
+            OSError: The other end is gone, or the stream is closed.
         """
         with self._lock:
             if self._error is not None:
-                raise self._error
-            if not self._waiting and len(data) <= _AT_ONCE and self._has_room():
-                self._send(data)
-                return
-            self._waiting.append(data)
-            self._lock.notify_all()
+                # Each time anew: a traceback that was raised once grows when it is raised again.
+                raise self._error.with_traceback(None)
+            rest = memoryview(data)
+            if not self._waiting and len(rest) <= _AT_ONCE:
+                rest = self._write_what_fits(rest)
+            if rest:
+                self._waiting.append(rest)
+                self._lock.notify_all()
 
     def close(self) -> None:
-        """Wait until all is written, for a while; the stream is left open."""
+        """Wait until all is written, for a while in all calls together; the stream is left open."""
         with self._lock:
-            self._lock.wait_for(lambda: not self._waiting, _FAREWELL_SECONDS)
+            if self._end is None:
+                self._end = time.monotonic() + _FAREWELL_SECONDS
+            self._lock.wait_for(lambda: not self._waiting, max(0, self._end - time.monotonic()))
 
-    def _has_room(self) -> bool:
-        return self._room is None or bool(self._room.poll(0))
-
-    def _send(self, data: bytes) -> None:
-        if self._number < 0:
-            self._stream.write(data)
-            return
-        # Past the stream's own buffer: Python could not end while a thread waits with its lock.
-        view = memoryview(data)
-        while view:
-            try:
-                view = view[os.write(self._number, view) :]
-            except BlockingIOError:
-                # Whoever started the server has set it so.
-                if self._room is None:
-                    raise
-                self._room.poll()
+    def _write_what_fits(self, rest: memoryview) -> memoryview:
+        size = getattr(select, "PIPE_BUF", _ROOM)
+        while rest and self._room is not None and self._room.poll(0):
+            rest = rest[os.write(self._number, rest[:size]) :]
+        return rest
 
     def _write_waiting(self) -> None:
         while True:
             with self._lock:
                 self._lock.wait_for(lambda: self._waiting)
-                data = self._waiting[0]
+                rest = self._waiting[0]
             try:
-                self._send(data)
-            except (OSError, ValueError) as error:
+                while rest:
+                    rest = rest[self._written(rest) :]
+            except OSError as error:
                 with self._lock:
                     self._error = error
                     self._waiting.clear()
@@ -99,3 +92,14 @@ class Output:
             with self._lock:
                 self._waiting.popleft()
                 self._lock.notify_all()
+
+    def _written(self, rest: memoryview) -> int:
+        """Write, and return how much was taken."""
+        try:
+            return os.write(self._number, rest)
+        except BlockingIOError:
+            # Whoever started the server has set it so.
+            if self._room is None:
+                raise
+            self._room.poll()
+            return 0

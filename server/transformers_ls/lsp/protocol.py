@@ -63,8 +63,8 @@ class TransformersProtocol(LanguageServerProtocol):
 
     @property
     def is_asked(self) -> bool:
-        """Whether a request waits for its answer: one of the client's, or one to it."""
-        return bool(self._request_futures)
+        """Whether a request waits for its answer, one of the client's or one to it, or is being worked on."""
+        return bool(self._request_futures or self._sending)
 
     # Messages in
 

@@ -40,6 +40,7 @@ _SHORT = {Kind.COUNT: 65_536, Kind.PIECES: 2_048}
 _LONG = 4 * 2**20
 """Bytes that leave so much behind that it is worth giving it back."""
 _THREADS = 3
+_SWITCH_SECONDS = 0.000_5
 
 
 def _count(counter: Counter, body: bytes) -> list[bytes]:
@@ -103,6 +104,8 @@ def main(arguments: list[str]) -> int:
     # What libraries print must not mix with the answers.
     os.dup2(2, 1)
     limit_memory()
+    # Short texts do not wait long for what is done with the tokens of long ones.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     pipeline = Pipeline(
         path=Path(arguments[0]),
         exact=True,

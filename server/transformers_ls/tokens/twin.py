@@ -43,7 +43,7 @@ class Twin:
         self._lock = threading.Lock()
         self._process: TwinProcess | None = None
         # On macOS, frameworks of the system forbid to fork; with one core there is nothing to gain.
-        possible = sys.platform == "linux" and (os.cpu_count() or 1) > 1
+        possible = sys.platform == "linux" and len(os.sched_getaffinity(0)) > 1
         self._chances = _CHANCES if possible else 0
 
     def __del__(self) -> None:
@@ -83,6 +83,9 @@ class Twin:
             if left:
                 number = left.pop()
                 counts[number] = self._count(loads[number])
+        if process:
+            # One that ended was at its end, or an accident: it does not fail always.
+            self._chances = _CHANCES
         return [tokens for row in counts for tokens in row]
 
     def _running(self) -> TwinProcess | None:

@@ -10,6 +10,7 @@ import signal
 import warnings
 from array import array
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NoReturn
 
 from transformers_ls.tokens.frames import (
@@ -31,6 +32,8 @@ _PIPE_BYTES = 1 << 20
 """As much as Linux lets everybody have."""
 _READ = 1 << 16
 _IDLE_SECONDS = 20
+_BUSY_SECONDS = 60
+"""As long as a load may take: twice as long as its parent waits."""
 _LATE_MS = 30_000
 """A copy that has not answered for so long hangs."""
 
@@ -60,10 +63,9 @@ class TwinProcess:
             os.close(self._requests)
             raise
         try:
-            self._pid = _fork()
-            if not self._pid:
-                _serve(requests, answers, count)
-        except OSError:
+            self._pid = _fork(partial(_serve, requests, answers, count))
+        except BaseException:
+            # If there is a copy all the same, it ends with its pipe.
             self._close()
             raise
         finally:
@@ -144,12 +146,20 @@ class TwinProcess:
         os.close(self._answers)
 
 
-def _fork() -> int:
-    with warnings.catch_warnings():
-        # Since 3.12 Python warns of forks beside threads, whose locks the copy might wait for. It
-        # only counts, by an engine that no other thread is in: that would have Python's own lock.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return os.fork()
+def _fork(serve: Callable[[], NoReturn]) -> int:
+    # An interrupt in the copy would go up through what its parent was doing.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        with warnings.catch_warnings():
+            # Since 3.12 Python warns of forks beside threads, whose locks the copy might wait for. It
+            # only counts, by an engine that no other thread is in: that would have Python's own lock.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+        if not pid:
+            serve()
+        return pid
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(requests: int, answers: int, count: Count) -> NoReturn:
@@ -164,8 +174,9 @@ def _serve(requests: int, answers: int, count: Count) -> NoReturn:
         _leave_home({requests, answers})
         signal.alarm(_IDLE_SECONDS)
         for frames in read_frames(requests):
-            signal.alarm(0)
             for number, _, body in frames:
+                # Its parent may have been killed meanwhile, and nobody would stop it then.
+                signal.alarm(_BUSY_SECONDS)
                 write_bytes(answers, memoryview(_answer(number, body, count)))
             signal.alarm(_IDLE_SECONDS)
         code = 0
@@ -188,11 +199,15 @@ def _leave_home(kept: set[int]) -> None:
     # Where a standard stream was closed, a pipe may have its number.
     for standard in {0, 1, 2} - kept:
         os.dup2(nothing, standard)
-    start = 3
-    for number in sorted(kept):
-        os.closerange(start, number)
-        start = max(start, number + 1)
-    os.closerange(start, os.sysconf("SC_OPEN_MAX"))
+    try:
+        # All that there may be are a thousand million where a container sets no limit.
+        numbers = [*map(int, os.listdir("/proc/self/fd"))]  # noqa: PTH208 - numbers, no paths.
+    except OSError:
+        numbers = [*range(os.sysconf("SC_OPEN_MAX"))]
+    for number in numbers:
+        if number > 2 and number not in kept:
+            with contextlib.suppress(OSError):
+                os.close(number)
 
 
 def _widen(pipe: int) -> None:

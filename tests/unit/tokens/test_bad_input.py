@@ -14,8 +14,10 @@ import pytest
 from tests.support.tiny_tokenizer import make_tokenizer
 from transformers_ls.errors import ModelBrokenError
 from transformers_ls.tokens import counting_process
+from transformers_ls.tokens.engines import ReferenceCounter
 from transformers_ls.tokens.remote import RemoteCounter, load_remote_counter
 from transformers_ls.tokens.store import TokenizerStore
+from transformers_ls.tokens.tokenizers import prepare
 
 LINE_MB = 100
 
@@ -32,10 +34,13 @@ def far(tiny: Path) -> Iterator[RemoteCounter]:
     counter.close()
 
 
-def test_binary_and_surrogates(far: RemoteCounter) -> None:
+def test_binary_and_surrogates(tiny: Path, far: RemoteCounter) -> None:
     binary = bytes(range(256)) * 2_000
+    reference = ReferenceCounter(prepare(tiny))
     for text in (binary.decode("latin-1"), binary.decode("utf-8", "surrogateescape")):
-        assert far.count(text) == len(far.encode(text).ids) > 0
+        encoding = far.encode(text)
+        assert encoding == reference.encode(text)
+        assert far.count(text) == len(encoding.ids) > 0
     assert far.count("\ud800" * 10_000) == far.count("\ufffd" * 10_000)
 
 

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from transformers_ls.tokens.remote import (
 )
 from transformers_ls.tokens.special import SpecialTokens
 from transformers_ls.tokens.store import TokenizerStore
-from transformers_ls.tokens.tokenizers import load_counter
+from transformers_ls.tokens.tokenizers import load_counter, prepare
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,15 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def far(tiny: Path) -> Iterator[RemoteCounter]:
     counter = load_remote_counter(tiny)
+    yield counter
+    counter.close()
+
+
+@pytest.fixture
+def slow(tiny: Path) -> Iterator[RemoteCounter]:
+    """One that asks the reference where tokens stand, at 1 MB a second."""
+    counter = RemoteCounter(replace(prepare(tiny), spells_bytes=False), "slow")
+    counter.encode("load the reference")
     yield counter
     counter.close()
 
@@ -275,33 +285,31 @@ def test_a_failure_says_what_but_not_on_which_text(far: RemoteCounter) -> None:
 
 
 def test_a_text_that_takes_too_long_is_an_error(
-    far: RemoteCounter, monkeypatch: pytest.MonkeyPatch
+    slow: RemoteCounter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    far.encode("load the reference")
-    pid = far.pid
+    pid = slow.pid
     with monkeypatch.context() as patch:
         patch.setattr(counting_process, "_SECONDS", 0.05)
         patch.setattr(counting_process, "_SECONDS_A_MEGABYTE", 0.0)
         with pytest.raises(ModelBrokenError, match="no answer within 0 seconds"):
-            far.encode("The quick brown fox.\n" * 100_000)
+            slow.encode("The quick brown fox.\n" * 100_000)
     assert gone(pid)
-    assert far.count("Hi") > 0
+    assert slow.count("Hi") > 0
 
 
-def test_a_short_text_does_not_wait_for_a_long_one(far: RemoteCounter) -> None:
+def test_a_short_text_does_not_wait_for_a_long_one(slow: RemoteCounter) -> None:
     order: list[str] = []
     started = threading.Event()
 
     def long() -> None:
         started.set()
-        far.encode("The quick brown fox jumps.\n" * 60_000)
+        slow.encode("The quick brown fox jumps.\n" * 60_000)
         order.append("long")
 
-    far.encode("load the reference")
     thread = threading.Thread(target=long)
     thread.start()
     started.wait()
-    far.count("short")
+    slow.count("short")
     order.append("short")
     thread.join()
     assert order == ["short", "long"]
