@@ -21,8 +21,8 @@ __all__ = ["add_arguments", "run"]
 _COLLECTIONS = (700, 2, 25_000)
 """As `gc.set_threshold` has it: the middle generation is searched with every third search of the youngest,
 instead of every eleventh. It then has some thousand objects, for which a millisecond is enough; with
-every sixth it took two or three while a long dataset was checked. All objects are searched when nobody waits (see
-`lsp.garbage`), and otherwise only if that time never comes."""
+every sixth it took two or three while a long dataset was checked. All objects are searched when nobody
+waits (see `lsp.garbage`), and otherwise only if that time never comes."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

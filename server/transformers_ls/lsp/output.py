@@ -13,12 +13,12 @@ import time
 from collections import deque
 from typing import BinaryIO
 
+from transformers_ls.tokens.frames import write_bytes
+
 __all__ = ["Output"]
 
 _AT_ONCE = 1 << 15
 """Bytes; more is left to the thread, even if the client reads as fast as it is written to."""
-_ROOM = 512
-"""Bytes for which there is room where the system says that there is some: POSIX's least `PIPE_BUF`."""
 _FAREWELL_SECONDS = 2.0
 
 
@@ -70,9 +70,9 @@ class Output:
             self._lock.wait_for(lambda: not self._waiting, max(0, self._end - time.monotonic()))
 
     def _write_what_fits(self, rest: memoryview) -> memoryview:
-        size = getattr(select, "PIPE_BUF", _ROOM)
+        # POSIX: where there is room at all, there is for so much.
         while rest and self._room is not None and self._room.poll(0):
-            rest = rest[os.write(self._number, rest[:size]) :]
+            rest = rest[os.write(self._number, rest[: select.PIPE_BUF]) :]
         return rest
 
     def _write_waiting(self) -> None:
@@ -81,8 +81,8 @@ class Output:
                 self._lock.wait_for(lambda: self._waiting)
                 rest = self._waiting[0]
             try:
-                while rest:
-                    rest = rest[self._written(rest) :]
+                # Whoever started the server may have set the pipe not to block.
+                write_bytes(self._number, rest)
             except OSError as error:
                 with self._lock:
                     self._error = error
@@ -92,14 +92,3 @@ class Output:
             with self._lock:
                 self._waiting.popleft()
                 self._lock.notify_all()
-
-    def _written(self, rest: memoryview) -> int:
-        """Write, and return how much was taken."""
-        try:
-            return os.write(self._number, rest)
-        except BlockingIOError:
-            # Whoever started the server has set it so.
-            if self._room is None:
-                raise
-            self._room.poll()
-            return 0

@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
-from transformers_ls.tokens.twin import MUCH, Twin
+from transformers_ls.tokens.twin import Twin
 
 __all__ = ["ENGINES", "FastEngine"]
 
@@ -80,13 +80,10 @@ class Gigatoken:
 
         self._tokenizer = gigatoken.Tokenizer.from_json(path.read_bytes()).backend
         # No method of this object: a cycle would keep the tokenizer until the next garbage collection.
-        self._count = partial(_encode_each, self._tokenizer.encode)
-        self._twin = Twin(self._count)
+        self._twin = Twin(partial(_encode_each, self._tokenizer.encode))
 
     def count_many(self, texts: Sequence[str]) -> list[int]:
         """Return the number of tokens of each text."""
-        if sum(map(len, texts)) < MUCH:
-            return self._count(texts)
         return self._twin.count_many(texts)
 
     def ids(self, text: str) -> list[int]:

@@ -13,15 +13,14 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Final
 
 from transformers_ls.tokens.twin_process import Count, TwinProcess
 
-__all__ = ["MUCH", "Twin"]
+__all__ = ["Twin"]
 
 _log = logging.getLogger(__name__)
 
-MUCH: Final = 500_000
+_MUCH = 500_000
 """Code points from which on two processes are faster, even if one must be forked first."""
 _LOAD = 65_536
 """Code points that are given away at once: a millisecond's work."""
@@ -47,11 +46,12 @@ class Twin:
         self._chances = _CHANCES if possible else 0
 
     def __del__(self) -> None:
-        if self._process:
-            self._process.end()
+        self._end()
 
     def count_many(self, texts: Sequence[str]) -> list[int]:
         """Return the number of tokens of each text; raises what `count` raises."""
+        if sum(map(len, texts)) < _MUCH:
+            return self._count(texts)
         loads = list(_loads(texts))
         if len(loads) < 2 or not self._lock.acquire(blocking=False):
             return self._count(texts)
@@ -59,9 +59,7 @@ class Twin:
             return self._shared(loads)
         except BaseException:
             # With answers under way to which nobody listens, it is of no more use.
-            if self._process:
-                self._process.end()
-                self._process = None
+            self._end()
             raise
         finally:
             self._lock.release()
@@ -78,7 +76,9 @@ class Twin:
                 if not process.take(counts, wait=not left):
                     # What it has not answered is counted here.
                     left.extend(process.waiting)
-                    self._give_up(process)
+                    _log.warning("the second process that counts ended, failed or hung")
+                    self._end()
+                    self._chances -= 1
                     process = None
             if left:
                 number = left.pop()
@@ -99,11 +99,10 @@ class Twin:
                 self._chances = 0
         return self._process
 
-    def _give_up(self, process: TwinProcess) -> None:
-        _log.warning("the second process that counts ended, failed or hung")
-        process.end()
+    def _end(self) -> None:
+        if self._process:
+            self._process.end()
         self._process = None
-        self._chances -= 1
 
 
 def _loads(texts: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -20,6 +20,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.support.processes import gone
 from tests.support.texts import NASTY, generated
 from tests.support.tiny_tokenizer import make_tokenizer
 from transformers_ls.errors import ModelBrokenError
@@ -58,19 +59,6 @@ def slow(tiny: Path) -> Iterator[RemoteCounter]:
     counter.encode("load the reference")
     yield counter
     counter.close()
-
-
-def gone(pid: int | None) -> bool:
-    assert pid is not None
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        try:
-            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-                return True
-        except psutil.NoSuchProcess:
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def test_all_answers_are_those_of_a_counter_in_this_process(folder: Path, counter: Counter) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -15,9 +14,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.processes import gone
 from tests.support.texts import NASTY, generated
 from tests.support.tokenizer_files import tokenizer_folder
-from transformers_ls.tokens import fast, twin, twin_process
+from transformers_ls.tokens import twin, twin_process
 from transformers_ls.tokens.engines import ReferenceCounter
 from transformers_ls.tokens.fast import Gigatoken
 from transformers_ls.tokens.tokenizers import prepare
@@ -71,6 +71,11 @@ def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1})
 
 
+@pytest.fixture(autouse=True)
+def little_is_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(twin, "_MUCH", 0)
+
+
 def test_both_count_and_the_order_stays() -> None:
     assert Twin(slowly).count_many(TEXTS) == sizes(TEXTS)
     mixed = Twin(where).count_many(TEXTS)
@@ -87,6 +92,13 @@ def test_the_second_process_stays_for_the_next_texts() -> None:
 def test_few_long_and_many_short_texts(texts: list[str]) -> None:
     # Answers for 65,536 texts are eight times as long as a pipe.
     assert Twin(slowly).count_many(texts) == sizes(texts)
+
+
+def test_little_is_counted_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(twin, "_MUCH", 140_001)
+    both = Twin(where)
+    assert {*both.count_many(["x" * 70_000] * 2)} == {HERE}
+    assert len({*both.count_many(["x" * 70_000] * 9)}) == 2
 
 
 def test_one_load_is_counted_here() -> None:
@@ -167,10 +179,7 @@ def test_it_ends_when_nothing_comes_and_another_takes_its_place(
     monkeypatch.setattr(twin_process, "_IDLE_SECONDS", 4)
     both = Twin(where)
     (first,) = {*both.count_many(TEXTS)} - {HERE}
-    deadline = time.monotonic() + 20
-    while psutil.Process(first).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    assert gone(first)
     (second,) = {*both.count_many(TEXTS)} - {HERE}
     assert second != first
     assert not caplog.records
@@ -219,14 +228,6 @@ def start(tmp_path: Path) -> Iterator[Callable[[str], tuple[subprocess.Popen[byt
         process.communicate()
 
 
-def wait_for_the_end(pid: int) -> None:
-    deadline = time.monotonic() + 20
-    with contextlib.suppress(psutil.NoSuchProcess):
-        while psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-
-
 Start = Callable[[str], tuple[subprocess.Popen[bytes], int]]
 
 
@@ -234,9 +235,7 @@ def test_it_ends_with_its_parent(start: Start) -> None:
     parent, pid = start("both = Twin(tell); both.count_many(['x' * 70_000] * 50); sys.stdin.read()")
     parent.kill()
     # It would not end by itself as soon as that.
-    started = time.monotonic()
-    wait_for_the_end(pid)
-    assert time.monotonic() - started < twin_process._IDLE_SECONDS - 5
+    assert gone(pid, twin_process._IDLE_SECONDS - 5)
 
 
 def test_it_ends_though_it_is_busy_when_its_parent_does(start: Start) -> None:
@@ -245,7 +244,7 @@ def test_it_ends_though_it_is_busy_when_its_parent_does(start: Start) -> None:
         "Twin(lambda texts: tell(texts) and time.sleep(1_000)).count_many(['x' * 70_000] * 50)"
     )
     parent.kill()
-    wait_for_the_end(pid)
+    assert gone(pid)
 
 
 def test_it_holds_none_of_its_parents_pipes(start: Start) -> None:
@@ -283,8 +282,7 @@ def test_a_real_tokenizer_counts_as_the_reference(
     texts = [*generated(3_000, seed=77), *NASTY]
     expected = ReferenceCounter(pipeline).count_many(texts)
     engine = Gigatoken(pipeline.path)
-    monkeypatch.setattr(fast, "MUCH", 0)
     monkeypatch.setattr(twin, "_LOAD", 1_000)
     before = children()
     assert engine.count_many(texts) == expected
-    assert children() > before
+    assert children() - before
